@@ -1,0 +1,71 @@
+# Two commands need to be remembered: `make run` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+UV := .tools/bin/uv
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format types imports browser wheel lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
+
+run: .venv/.run ## start the server and the console on http://127.0.0.1:8000
+	$(BIN)/gapless serve
+
+test: .venv/.dev ## run the tests that need nothing but this checkout
+	$(BIN)/pytest -q -m "not browser"
+
+check: lint types imports test browser ## everything this machine can check
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.dev ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+imports: .venv/.dev
+	$(BIN)/lint-imports
+
+browser: .venv/.dev ## drive the console in a real Chromium
+	$(BIN)/pytest -q -m browser
+
+wheel: .venv/.dev ## build dist/gapless-*.whl
+	$(UV) build --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+
+lock: $(UV) ## compile requirements/*.txt again (hashes, no index host)
+	$(UV) pip compile $(LOCK_FLAGS) requirements/uv.in -o requirements/uv.txt
+	$(UV) pip compile $(LOCK_FLAGS) pyproject.toml --extra all --group build -o requirements/run.txt
+	$(UV) pip compile $(LOCK_FLAGS) pyproject.toml --extra all --group dev -c requirements/run.txt -o requirements/dev.txt
+
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+clean: ## remove everything that the targets above made
+	rm -rf .tools .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- set-up ---------------------------------------------------------------------------------
+# uv goes into the checkout: a fresh Debian refuses `pip install` outside a virtual environment.
+
+$(UV): requirements/uv.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade \
+		--target .tools -r requirements/uv.txt
+	@touch $@
+
+.venv/bin/python: | $(UV)
+	$(UV) venv --quiet --python $(PYTHON) .venv
+
+.venv/.run: requirements/run.txt pyproject.toml | .venv/bin/python
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.run
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Samples and how they move: formats, files, resampling, and the contract of a stage."""

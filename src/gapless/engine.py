@@ -1,0 +1,179 @@
+"""Composition root: settings in, parts wired together; the one file that knows them all.
+
+In: ``Settings``. Out: an ``Engine`` that the command line, the Python interface and the network edge work with.
+Invariants: models load once and are shared; everything opened here is closed by ``close``. Thread: any.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import msgspec
+
+from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
+from gapless.errors import StoreError
+from gapless.listen.listener import Listener, ListenOptions
+from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo
+from gapless.listen.recogniser.shelf import Shelf
+from gapless.listen.recording import RecordingEvent, hear_recording
+from gapless.listen.segment import SegmentOptions
+from gapless.listen.vad import VadModel
+from gapless.settings import Settings
+from gapless.store.contract import Store
+from gapless.store.sqlite import SqliteStore
+
+DATABASE_NAME = "transcripts.db"
+
+
+class Engine:
+    """Everything that listens, built from settings. Use it as a context manager, or call ``close``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shelf = Shelf(settings)
+        self._vad: VadModel | None = None
+        self._vad_lock = threading.Lock()
+        """Guards the making of ``_vad``."""
+        self._store: Store | None = None
+        self._ready = False
+        # A thread that waits for the disk or for a model holds no core: two more than there are cores.
+        self._executor = ThreadPoolExecutor(
+            settings.threads or usable_cpus() + 2, thread_name_prefix="gapless"
+        )
+
+    def start(self) -> None:
+        """Open the store and load the default models, so that the first request is as fast as the rest.
+
+        Raises:
+            ConfigError: the default model is not here.
+            StoreError: the store cannot be opened.
+        """
+        self._open_store()
+        self._shelf.get(self._settings.model)
+        self._vad_model()
+        self._ready = True
+
+    def close(self) -> None:
+        """Let go of models, threads and files. Idempotent."""
+        self._ready = False
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._shelf.close()
+        if self._store is not None:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def settings(self) -> Settings:
+        """What the engine was built from."""
+        return self._settings
+
+    @property
+    def store(self) -> Store | None:
+        """Where transcripts are kept; None when keeping is switched off."""
+        return self._store
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Runs what computes or blocks on behalf of an event loop."""
+        return self._executor
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``start`` is done."""
+        return self._ready
+
+    @property
+    def listen_options(self) -> ListenOptions:
+        """How a stream is heard where nothing else is asked for."""
+        s = self._settings
+        return ListenOptions(
+            denoise=s.denoise,
+            segment=SegmentOptions(
+                threshold=s.vad_threshold,
+                speech_min_ms=s.speech_min_ms,
+                endpointing_ms=s.endpointing_ms,
+                padding_ms=s.padding_ms,
+                max_utterance_ms=s.max_utterance_ms,
+            ),
+            recognise=RecogniseOptions(language=s.language),
+        )
+
+    def models(self) -> list[RecogniserInfo]:
+        """The recognisers that are here, the default first."""
+        return self._shelf.list()
+
+    def open_listener(
+        self, model: str | None, options: ListenOptions, *, allow_paths: bool = False
+    ) -> Listener:
+        """A listener for one stream; blocks while the model loads.
+
+        Args:
+            model: a name from ``models()``, or None for the default.
+            options: how to hear the stream.
+            allow_paths: accept the path of a model directory as ``model``; never set for names from the wire.
+
+        Raises:
+            ModelNotFoundError: no such model here.
+        """
+        recogniser = self._shelf.get(model or self._settings.model, allow_paths=allow_paths)
+        return Listener(options, recogniser, self._vad_model())
+
+    def transcribe(
+        self,
+        source: Path | BinaryIO,
+        model: str | None,
+        options: ListenOptions,
+        *,
+        max_ms: int | None = None,
+        allow_paths: bool = False,
+    ) -> Iterator[RecordingEvent]:
+        """Decode and recognise a whole recording; see ``hear_recording`` for what comes and what is raised.
+
+        ``options.rate_hz`` is ignored: the recording is read at the rate that fits its first stage.
+        """
+        rate_hz = DENOISE_RATE_HZ if options.denoise else LISTEN_RATE_HZ
+        listener = self.open_listener(
+            model, msgspec.structs.replace(options, rate_hz=rate_hz), allow_paths=allow_paths
+        )
+        return hear_recording(source, listener, max_ms)
+
+    def _vad_model(self) -> VadModel:
+        with self._vad_lock:
+            if self._vad is None:
+                self._vad = VadModel()
+            return self._vad
+
+    def _open_store(self) -> None:
+        if not self._settings.save or self._store is not None:
+            return
+        folder = self._settings.data_path
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the folder {folder} for transcripts cannot be made ({error.strerror}); "
+                "choose another with --data-dir"
+            ) from error
+        self._store = SqliteStore(folder / DATABASE_NAME)
+
+
+def usable_cpus() -> int:
+    """CPUs this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

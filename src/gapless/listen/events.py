@@ -1,0 +1,61 @@
+"""What a listener reports, in the order it happens.
+
+Invariants: every utterance is announced by ``SpeechStart``, then any number of ``Partial``, ``SpeechEnd`` once, and
+``Final`` or ``Failed`` once unless it held no words. Times are integer milliseconds of audio time from sample 0; a
+partial's ``text`` replaces the one before it, and ``text[:stable_chars]`` never changes again, not even in the final.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from gapless.errors import GaplessError
+from gapless.transcript import Utterance
+
+
+class SpeechStart(msgspec.Struct, frozen=True):
+    """Somebody began to speak (padding before the first sound included)."""
+
+    utt: str
+    at_ms: int
+
+
+class SpeechEnd(msgspec.Struct, frozen=True):
+    """The utterance is over (padding after the last sound included)."""
+
+    utt: str
+    at_ms: int
+
+
+class Partial(msgspec.Struct, frozen=True):
+    """What has been understood so far."""
+
+    utt: str
+    text: str
+    stable_chars: int
+    start_ms: int
+    end_ms: int
+
+
+class Final(msgspec.Struct, frozen=True):
+    """What was said; never revised."""
+
+    utterance: Utterance
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The utterance could not be recognised; the stream goes on."""
+
+    utt: str
+    error: GaplessError
+
+
+class Flushed(msgspec.Struct, frozen=True):
+    """All audio that came before the flush of this id has been answered."""
+
+    id: str
+
+
+ListenEvent: TypeAlias = SpeechStart | SpeechEnd | Partial | Final | Failed | Flushed

@@ -1,0 +1,1 @@
+"""Utterances of samples in, words out: one contract, several recognisers behind it."""

@@ -1,0 +1,101 @@
+"""One face for recognisers that stream and recognisers that want the whole utterance.
+
+In: 16 kHz mono float32 samples of one utterance, in any split. Out: hypotheses on the way, one result at the end.
+Invariants: the result does not depend on the split, nor on what the recogniser heard before; ``Hypothesis.text
+[:stable_chars]`` is a prefix of every later text of the same utterance; silence gives an empty text.
+Thread: a ``Recogniser`` may be used from any thread, a ``Recognition`` from one at a time.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Literal, Protocol
+
+import msgspec
+
+from gapless.audio.types import Samples
+from gapless.transcript import Word
+
+
+class RecogniserInfo(msgspec.Struct, frozen=True):
+    """What a recogniser is and can do."""
+
+    name: str
+    kind: Literal["streaming", "whole"]
+    """``streaming`` gives partial results while speech goes on; ``whole`` answers when the utterance is over."""
+    languages: tuple[str, ...]
+    """ISO 639-1 codes; empty means that the model decides."""
+    word_times: bool
+    owner: str
+    licence: str
+    description: str
+
+
+class RecogniseOptions(msgspec.Struct, frozen=True):
+    """How one utterance is to be recognised. A recogniser ignores what it cannot use and says so in its docstring."""
+
+    language: str | None = None
+    prompt: str | None = None
+    temperature: float | None = None
+    hotwords: tuple[str, ...] = ()
+    words: bool = True
+    partials: bool = True
+    task: Literal["transcribe", "translate"] = "transcribe"
+
+
+class Hypothesis(msgspec.Struct, frozen=True):
+    """What has been understood of an utterance so far; ``text[:stable_chars]`` is settled."""
+
+    text: str
+    stable_chars: int = 0
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What was understood of a whole utterance. Word times are in ms from the utterance's first sample."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    confidence: float | None = None
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    compression_ratio: float | None = None
+    tokens: tuple[int, ...] = ()
+    temperature: float | None = None
+
+
+class Recognition(Protocol):
+    """One utterance being recognised; holds a place in its recogniser until ``finish`` or ``cancel``."""
+
+    def accept(self, samples: Samples, /) -> Hypothesis | None:
+        """Take the next samples; return the hypothesis if it changed."""
+        ...
+
+    def finish(self) -> Result:
+        """The utterance is over: return what it said and give the place back."""
+        ...
+
+    def cancel(self) -> None:
+        """Forget the utterance and give the place back. Harmless after ``finish``."""
+        ...
+
+
+class Recogniser(Protocol):
+    """A loaded model with a bounded number of places for utterances."""
+
+    @property
+    def info(self) -> RecogniserInfo: ...
+
+    def open(self, options: RecogniseOptions, /) -> Future[Recognition]:
+        """Ask for a place. The future is done at once if one is free; otherwise places are given first come, first served.
+
+        Cancel the future to leave the queue. Never blocks for a place; may take the time to load a decoder.
+
+        Raises:
+            OverloadError: if the queue for places is full.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model. Open recognitions end first or are lost; waiting futures are cancelled."""
+        ...

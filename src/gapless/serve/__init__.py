@@ -1,0 +1,1 @@
+"""The network edge: one module per wire dialect over one session core."""

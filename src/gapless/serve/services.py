@@ -1,0 +1,74 @@
+"""What the network edge is given to work with; the engine fills it in.
+
+The edge knows contracts only: it never loads a model or opens a file of the store itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import BinaryIO, Protocol
+
+from gapless.listen.listener import Listener, ListenOptions
+from gapless.listen.recogniser.contract import RecogniserInfo
+from gapless.listen.recording import RecordingEvent
+from gapless.settings import Settings
+from gapless.store.contract import Store
+
+
+class Services(Protocol):
+    """The engine, as the network edge sees it."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the engine was built from."""
+        ...
+
+    @property
+    def store(self) -> Store | None:
+        """Where transcripts are kept; None when keeping is switched off."""
+        ...
+
+    @property
+    def executor(self) -> Executor:
+        """Runs everything that computes or blocks: the event loop does neither."""
+        ...
+
+    @property
+    def listen_options(self) -> ListenOptions:
+        """How a stream is heard where nothing else is asked for (from the settings)."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether the default models are loaded and the store is open."""
+        ...
+
+    def models(self) -> list[RecogniserInfo]:
+        """The recognisers that are here, the default first."""
+        ...
+
+    def open_listener(self, model: str | None, options: ListenOptions) -> Listener:
+        """A listener for one live stream. Blocks while the model loads: call it in the executor.
+
+        Raises:
+            ModelNotFoundError: no such model here.
+        """
+        ...
+
+    def transcribe(
+        self,
+        source: BinaryIO,
+        model: str | None,
+        options: ListenOptions,
+        *,
+        max_ms: int | None = None,
+    ) -> Iterator[RecordingEvent]:
+        """Decode and recognise a whole recording; each step blocks: call it in the executor.
+
+        Raises:
+            AudioTooLongError: the recording is longer than ``max_ms``.
+            InvalidAudioError, UnsupportedAudioError: ``source`` is no audio file that can be read.
+            ModelNotFoundError: no such model here.
+        """
+        ...

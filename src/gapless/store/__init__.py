@@ -1,0 +1,1 @@
+"""What is kept: sessions, utterances and words, with full-text search."""
