@@ -7,13 +7,14 @@ or the recording fails. Thread: the caller's; blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import msgspec
 
-from gapless.audio.files import probe_audio, read_audio
+from gapless.audio.files import open_audio
 from gapless.errors import AudioTooLongError
 from gapless.listen.events import Failed, Final, ListenEvent
 from gapless.listen.listener import Listener, settle
@@ -36,7 +37,7 @@ RecordingEvent: TypeAlias = ListenEvent | Progress | Transcript
 
 def hear_recording(
     source: Path | BinaryIO, listener: Listener, max_ms: int | None = None
-) -> Iterator[RecordingEvent]:
+) -> Generator[RecordingEvent, None, None]:
     """Decode ``source`` and listen to all of it; the listener is closed at the end, however it comes.
 
     Raises:
@@ -46,10 +47,10 @@ def hear_recording(
     """
     rate_hz = listener.options.rate_hz
     utterances: list[Utterance] = []
-    try:
-        duration_ms = probe_audio(source).duration_ms
+    with closing(listener), open_audio(source) as audio:
+        duration_ms = audio.info.duration_ms
         _check_length(duration_ms, max_ms)
-        for block in read_audio(source, rate_hz, block_samples=rate_hz * BLOCK_MS // 1000):
+        for block in audio.blocks(rate_hz, block_samples=rate_hz * BLOCK_MS // 1000):
             yield from _collect(settle(listener, listener.accept(block)), utterances)
             _check_length(listener.received_ms, max_ms)
             yield Progress(listener.processed_ms, duration_ms)
@@ -61,8 +62,6 @@ def hear_recording(
             model=listener.model,
             language=_common_language(utterances) or listener.options.recognise.language,
         )
-    finally:
-        listener.close()
 
 
 def _collect(events: Iterator[ListenEvent], utterances: list[Utterance]) -> Iterator[ListenEvent]:

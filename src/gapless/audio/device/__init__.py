@@ -1,0 +1,1 @@
+"""Sound devices: microphones, through PortAudio."""
