@@ -35,8 +35,10 @@ def test_the_split_of_a_stream_changes_no_final_and_no_boundary(
 
     def told(events: list[ListenEvent]) -> tuple[list[ListenEvent], list[ListenEvent]]:
         # A boundary may be announced before or after the final of the utterance before it.
-        boundaries = [event for event in events if isinstance(event, (SpeechStart, SpeechEnd))]
-        return boundaries, [event for event in events if isinstance(event, Final)]
+        return (
+            [event for event in events if isinstance(event, (SpeechStart, SpeechEnd))],
+            [event for event in events if isinstance(event, Final)],
+        )
 
     boundaries, finals = told(hear(speech, [], rate_hz))
     assert len(boundaries) == 2 * len(finals) > 2

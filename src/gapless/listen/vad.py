@@ -1,8 +1,7 @@
 """How likely each 32 ms of sound is speech: the Silero network, streamed.
 
-In: 16 kHz samples, in any split. Out: one probability per window of 512 samples. Invariants: the same samples give the
-same bits, whatever the split and whoever else uses the model; what the network cannot judge is no speech, and is
-forgotten. Thread: ``VadModel`` any, ``Vad`` one at a time.
+In: 16 kHz samples, finite, in any split. Out: one probability per window of 512 samples. Invariants: the same samples
+give the same bits, whatever the split and whoever else uses the model. Thread: ``VadModel`` any, ``Vad`` one at a time.
 
 Source: Silero VAD 6 (MIT), github.com/snakers4/silero-vad; the ONNX file is the one that faster-whisper carries.
 """
@@ -21,7 +20,7 @@ from gapless.infer.onnx import Tensor, open_model
 from gapless.listen.segment import WINDOW_SAMPLES
 
 CONTEXT_SAMPLES: Final = 64
-"""Samples of the window before that the network sees again. Without them it detects nothing, and does not say so."""
+"""Samples of the window before that the network sees again, as in its training. Without them it is wrong, silently."""
 
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 """float32 [n_windows], 0..1."""
@@ -83,8 +82,8 @@ class Vad:
     def process(self, block: Samples) -> Probabilities:
         """Take the next samples, return the probabilities of the windows that are complete.
 
-        Windows are judged one by one: judged together, their sums would be formed in another order, and the split of
-        the stream would show in the last bits.
+        Windows are judged one by one, so that the split of the stream cannot show in the bits: nothing promises that
+        sums are formed in the same order for any number of windows. Measured, it costs 20 us in 32 ms.
         """
         probabilities = []
         while len(block) >= WINDOW_SAMPLES - self._filled:
@@ -116,10 +115,6 @@ class Vad:
         probability, self._memory = self._model.judge(self._window, self._memory)
         self._window[0, :CONTEXT_SAMPLES] = self._window[0, -CONTEXT_SAMPLES:]
         self._filled = 0
-        if not np.isfinite(probability):
-            # Samples that are not finite, or huge, would stay in the memory for the rest of the stream.
-            self.reset()
-            return 0.0
         return probability
 
 

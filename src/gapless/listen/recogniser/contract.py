@@ -84,15 +84,18 @@ class Recogniser(Protocol):
     """A loaded model with a bounded number of places for utterances."""
 
     @property
-    def info(self) -> RecogniserInfo: ...
+    def info(self) -> RecogniserInfo:
+        """What it is and can do."""
+        ...
 
     def open(self, options: RecogniseOptions, /) -> Future[Recognition]:
-        """Ask for a place. The future is done at once if one is free; otherwise places are given first come, first served.
+        """Ask for a place: the future is done at once if one is free, or else first come, first served.
 
         Cancel the future to leave the queue. Never blocks for a place; may take the time to load a decoder.
 
         Raises:
-            OverloadError: if the queue for places is full.
+            OverloadError: the queue for places is full.
+            ConfigError: an option that the model cannot follow, such as a language it does not know.
         """
         ...
 

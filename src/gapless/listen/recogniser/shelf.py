@@ -21,6 +21,7 @@ from gapless.listen.recogniser.hub import Progress, pull_model
 from gapless.listen.recogniser.pocketsphinx import POCKETSPHINX, PocketSphinx
 from gapless.listen.recogniser.whisper import Whisper, is_whisper_folder, whisper_info
 from gapless.settings import Settings
+from gapless.tune.probe import usable_cpus
 
 DEFAULT_NAMES: Final = frozenset({"default", "whisper-1"})
 
@@ -153,7 +154,7 @@ class Shelf:
         max_waiting = settings.max_sessions + settings.max_uploads
         if folder is None:
             return PocketSphinx(places=settings.decoders, max_waiting=max_waiting)
-        cpus = settings.threads or _usable_cpus()
+        cpus = settings.threads or usable_cpus()
         places = min(settings.decoders, cpus)
         return Whisper(
             folder,
@@ -162,8 +163,3 @@ class Shelf:
             max_waiting=max_waiting,
             threads=cpus // places,
         )
-
-
-def _usable_cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

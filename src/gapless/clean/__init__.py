@@ -1,0 +1,1 @@
+"""Noisy audio in, clean audio out."""

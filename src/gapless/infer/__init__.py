@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: models loaded once and shared by everyone who uses them."""

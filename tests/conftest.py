@@ -1,0 +1,73 @@
+"""What all tests share: speech, noise, reproducible random cases, and the versions in the header."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import av
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from gapless.audio.types import LISTEN_RATE_HZ, Samples
+
+SPEECH_DIR = Path(__file__).parent / "data" / "speech"
+
+LoadSpeech: TypeAlias = Callable[[str], Samples]
+Noise: TypeAlias = Literal["white", "pink", "hum"]
+MakeNoise: TypeAlias = Callable[[Noise, int, int], Samples]
+
+# The same cases on every machine: what fails anywhere fails everywhere. No database: nothing is left behind.
+settings.register_profile("gapless", derandomize=True, deadline=None, database=None)
+settings.load_profile("gapless")
+
+
+def pytest_report_header() -> str:
+    """The versions that results may depend on."""
+    packages = ("numpy", "numba", "onnxruntime", "pocketsphinx", "av")
+    return ", ".join([f"{name} {version(name)}" for name in packages]) + (
+        f", sqlite {sqlite3.sqlite_version}"
+    )
+
+
+@pytest.fixture(scope="session")
+def speech_dir() -> Path:
+    """The folder of recordings; its README.md and manifest.json say what each holds."""
+    return SPEECH_DIR
+
+
+@pytest.fixture(scope="session")
+def load_speech() -> LoadSpeech:
+    """Decodes a recording by file name: float32 [n_samples], 16 kHz, mono."""
+
+    def load(name: str) -> Samples:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=LISTEN_RATE_HZ)
+        with av.open(str(SPEECH_DIR / name)) as container:
+            frames = [*container.decode(audio=0), None]
+            parts = [part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)]
+        return np.concatenate(parts)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def make_noise() -> MakeNoise:
+    """Makes noise of standard deviation 1, always the same: kind, number of samples, rate in Hz."""
+
+    def make(kind: Noise, n_samples: int, rate_hz: int) -> Samples:
+        chance = np.random.default_rng(20)
+        if kind == "hum":
+            seconds = np.arange(n_samples) / rate_hz
+            noise = sum(np.sin(2 * np.pi * 50 * k * seconds) / k for k in (1, 2, 3, 5))
+        else:
+            noise = chance.standard_normal(n_samples)
+        if kind == "pink":
+            hz = np.fft.rfftfreq(n_samples, 1 / rate_hz)
+            noise = np.fft.irfft(np.fft.rfft(noise) / np.sqrt(np.maximum(hz, 20)), n_samples)
+        return np.asarray(noise / np.std(noise), np.float32)
+
+    return make
