@@ -24,8 +24,10 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-def _field(group: str, help_text: str, unit: str = "", **bounds: float | str) -> Meta:
-    return Meta(description=help_text, extra={"group": group, "unit": unit}, **bounds)  # type: ignore[arg-type]
+def _field(
+    group: str, help_text: str, unit: str = "", *, ge: float | None = None, le: float | None = None
+) -> Meta:
+    return Meta(description=help_text, extra={"group": group, "unit": unit}, ge=ge, le=le)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -158,6 +160,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             return Path(self.data_dir).expanduser()
         base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
         return Path(base).expanduser() / "gapless"
+
+    @property
+    def database_path(self) -> Path:
+        """The file of the embedded store."""
+        return self.data_path / "transcripts.db"
 
     @property
     def models_path(self) -> Path:
@@ -303,7 +310,7 @@ def _convert(name: str, value: Any, where: str, *, strict: bool) -> Any:
         shown = "a secret" if name in SECRETS else repr(value)
         allowed = f"{info.type}, {info.bounds}" if info.bounds else info.type
         raise ConfigError(
-            f"{name} = {shown} {where} is not usable: it must be {allowed}"
+            f"{name} = {shown} {where} is not usable: expected: {allowed}"
             + (f" ({info.unit})" if info.unit else ""),
             param=name,
         ) from error

@@ -1,18 +1,30 @@
 """What any store keeps and answers.
 
 In: sessions and their utterances. Out: records, pages and search hits.
-Invariants: when ``add_utterance`` returns, the utterance survives SIGKILL and power loss; adding the same
-``(session, utt)`` twice keeps one; results are ordered newest session first, utterances by ``start_ms``.
-Thread: any; calls block (shells run them off the event loop).
+Invariants: when a call that writes returns, what it wrote survives SIGKILL and power loss; writing the same thing twice
+keeps the first, so a write that failed may be tried again; results are ordered newest session first, utterances by
+``start_ms``. Thread: any; calls block (shells run them off the event loop).
+
+Every call raises ``StoreError`` when what is kept cannot be read or written and ``OverloadError`` when too many others
+wait before it. Characters that no speech has (NUL, STX, ETX, lone surrogates) are kept as U+FFFD.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from gapless.transcript import Utterance
+
+MAX_PAGE: Final = 100
+"""Most transcripts on a page."""
+
+MAX_SEARCH_CHARS: Final = 500
+"""Longest text to search for."""
+
+MAX_HITS: Final = 10
+"""Most matching utterances that are shown of one session."""
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
@@ -30,16 +42,22 @@ class SessionRecord(msgspec.Struct, frozen=True):
     """None while the session runs, or if it was cut off by a crash."""
     audio_ms: int = 0
     utterances: int = 0
+    """How many are kept; counted by the store."""
 
 
 class TranscriptQuery(msgspec.Struct, frozen=True):
     """Which transcripts to list. Times are Unix milliseconds, the range is half open: ``since <= started < until``."""
 
     text: str | None = None
-    """Words to search for; all must occur in one utterance, the last may be a beginning (``"gap"`` finds gapless)."""
+    """Words to search for; all must occur in one utterance, the last may be a beginning (``"gap"`` finds gapless).
+
+    Case and accents do not count, nor does punctuation. None or blank lists everything; text without a single letter
+    or digit finds nothing. At most ``MAX_SEARCH_CHARS`` characters.
+    """
     since_ms: int | None = None
     until_ms: int | None = None
     limit: int = 20
+    """1 to ``MAX_PAGE``."""
     cursor: str | None = None
     """Opaque: ``next_cursor`` of the page before."""
 
@@ -52,7 +70,7 @@ class Hit(msgspec.Struct, frozen=True):
     end_ms: int
     text: str
     highlights: tuple[tuple[int, int], ...]
-    """Half-open ranges of characters in ``text`` that matched, in order."""
+    """Half-open ranges of characters (Unicode code points) in ``text`` that matched, in order."""
 
 
 class TranscriptSummary(msgspec.Struct, frozen=True):
@@ -62,7 +80,7 @@ class TranscriptSummary(msgspec.Struct, frozen=True):
     preview: str
     """The first words that were said."""
     hits: tuple[Hit, ...] = ()
-    """For searches: the matching utterances, the first 10 in order of time."""
+    """For searches: the matching utterances, the first ``MAX_HITS`` in order of time."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -83,29 +101,49 @@ class Store(Protocol):
     """Keeps what was heard."""
 
     def begin_session(self, session: SessionRecord) -> None:
-        """Keep a new session. Raises StoreError if it cannot be written."""
+        """Keep a new session; if one of that id is there already, it stays as it is."""
         ...
 
     def add_utterance(self, session_id: str, utterance: Utterance) -> None:
-        """Keep an utterance durably; idempotent by ``(session_id, utterance.utt)``."""
+        """Keep an utterance; if one of that ``utt`` is in the session already, it stays as it is.
+
+        Raises:
+            StoreError: no such session; it may have been deleted while it ran.
+        """
         ...
 
     def end_session(self, session_id: str, *, ended_at_ms: int, audio_ms: int) -> None:
-        """Note that a session is over and how much audio it had."""
+        """Note when a session ended (Unix milliseconds) and how much audio it had.
+
+        Raises:
+            StoreError: no such session; it may have been deleted while it ran.
+        """
         ...
 
     def list(self, query: TranscriptQuery) -> Page:
-        """One page of transcripts. Raises ProtocolError for a cursor that is not one of ours."""
+        """One page of transcripts.
+
+        Raises:
+            ProtocolError: text, limit or cursor are not usable; ``param`` is ``q``, ``limit`` or ``cursor``.
+        """
         ...
 
     def get(self, session_id: str) -> StoredTranscript:
-        """A session and its utterances. Raises NotFoundError."""
+        """A session and its utterances.
+
+        Raises:
+            NotFoundError: no such session.
+        """
         ...
 
     def delete(self, session_id: str) -> None:
-        """Forget a session and all it said, the search index included. Raises NotFoundError."""
+        """Forget a session and all it said, the search index included.
+
+        Raises:
+            NotFoundError: no such session.
+        """
         ...
 
     def close(self) -> None:
-        """Finish what is being written and let go of the files. Idempotent."""
+        """Finish what is being written and let go of the files; every later call raises StoreError. Idempotent."""
         ...

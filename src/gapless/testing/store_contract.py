@@ -1,0 +1,462 @@
+"""Hold a store to ``gapless.store.contract``: one suite for every store there is.
+
+In: a function that opens the store under test; it is empty at first, and every call opens the same one again.
+Out: nothing, or an ``AssertionError``. Invariants: each check opens and closes what it needs; run each on a new store,
+for instance ``@pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)``. Thread: any.
+"""
+
+# ruff: noqa: D103, S101 - a check's name says what it asserts
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+from gapless.errors import GaplessError, NotFoundError, ProtocolError, StoreError
+from gapless.store.contract import (
+    MAX_HITS,
+    MAX_PAGE,
+    MAX_SEARCH_CHARS,
+    Hit,
+    Page,
+    SessionRecord,
+    Store,
+    StoredTranscript,
+    TranscriptQuery,
+)
+from gapless.transcript import Utterance, Word
+
+OpenStore: TypeAlias = Callable[[], Store]
+
+FULL_SESSION: Final = SessionRecord(
+    id="s-full",
+    source="file",
+    model="pocketsphinx",
+    started_at_ms=1_700_000_000_123,
+    name="Gespräch über Äpfel.wav",
+    language="de",
+)
+
+FULL_UTTERANCE: Final = Utterance(
+    utt="u1",
+    text='Größe "zählt" nicht — 你好 😀',
+    start_ms=120,
+    end_ms=4321,
+    language="de",
+    confidence=0.75,
+    words=(Word("Größe", 120, 800, 0.5), Word("zählt", 800, 1300)),
+    speaker="A",
+    avg_logprob=-0.25,
+    no_speech_prob=0.125,
+    compression_ratio=1.5,
+    tokens=(50364, 7, 50414),
+    temperature=0.0,
+)
+
+ODD_SEARCHES: Final = (
+    '"',
+    '""',
+    "'",
+    "*",
+    "**",
+    "-",
+    "a -b",
+    "^a",
+    "a^",
+    "(",
+    "(a OR",
+    "AND",
+    "OR",
+    "NOT",
+    "a AND",
+    "NEAR",
+    "NEAR(a b, 2)",
+    "text:a",
+    "text : a",
+    "{text} : a",
+    "a + b",
+    'a" OR "b',
+    "a;DROP TABLE sessions",
+    "%",
+    "_",
+    "\\",
+    "\0",
+    "a\0b",
+    "\x02a\x03",
+    "\ud800",
+    "😀",
+    "a 😀",
+    "…",
+    "\u0301",
+    "\u200b",
+    "a " * (MAX_SEARCH_CHARS // 2),
+    "x" * MAX_SEARCH_CHARS,
+)
+"""Text that query languages choke on."""
+
+
+def what_was_kept_is_there_after_reopening(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        store.begin_session(FULL_SESSION)
+        store.add_utterance("s-full", FULL_UTTERANCE)
+        store.end_session("s-full", ended_at_ms=1_700_000_009_999, audio_ms=5000)
+    with opened(open_store) as store:
+        kept = store.get("s-full")
+    expected = SessionRecord(
+        id="s-full",
+        source="file",
+        model="pocketsphinx",
+        started_at_ms=1_700_000_000_123,
+        name="Gespräch über Äpfel.wav",
+        language="de",
+        ended_at_ms=1_700_000_009_999,
+        audio_ms=5000,
+        utterances=1,
+    )
+    assert kept == StoredTranscript(expected, (FULL_UTTERANCE,))
+
+
+def a_session_that_was_cut_off_has_no_end(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+    with opened(open_store) as store:
+        assert [item.session.ended_at_ms for item in store.list(TranscriptQuery()).items] == [None]
+
+
+def writing_the_same_thing_twice_keeps_the_first(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1", started_at_ms=1)
+        begin(store, "s1", started_at_ms=2)
+        say(store, "s1", "u1", "first")
+        say(store, "s1", "u1", "second")
+        kept = store.get("s1")
+        assert kept.session.started_at_ms == 1
+        assert [utterance.text for utterance in kept.utterances] == ["first"]
+        assert kept.session.utterances == 1
+        assert not store.list(TranscriptQuery(text="second")).items
+
+
+def the_same_utterance_name_in_two_sessions_is_two_utterances(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for session_id in ("s1", "s2"):
+            begin(store, session_id)
+            say(store, session_id, "u1", f"this is {session_id}")
+        assert [text_of(store, session_id) for session_id in ("s1", "s2")] == [
+            "this is s1",
+            "this is s2",
+        ]
+
+
+def utterances_come_in_order_of_time(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        say(store, "s1", "u2", "later", start_ms=2000)
+        say(store, "s1", "u1", "sooner", start_ms=1000)
+        assert text_of(store, "s1") == "sooner later"
+
+
+def what_is_unknown_is_not_found(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        expect(NotFoundError, lambda: store.get("nobody"))
+        expect(NotFoundError, lambda: store.delete("nobody"))
+        expect(StoreError, lambda: say(store, "nobody", "u1", "hello"))
+        expect(StoreError, lambda: store.end_session("nobody", ended_at_ms=1, audio_ms=1))
+        assert store.list(TranscriptQuery()) == Page((), None)
+
+
+def lists_are_newest_first_and_pages_meet(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        # Two of each time: the id decides between equals.
+        for number in range(10):
+            begin(store, f"s{number}", started_at_ms=1000 + number // 2)
+        expected = [f"s{number}" for number in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0)]
+        for limit in (1, 3, 5, 9, 10, MAX_PAGE):
+            assert [id_ for page in pages(store, limit) for id_ in page] == expected
+        assert [len(page) for page in pages(store, 5)] == [5, 5]
+
+
+def pages_stay_right_while_sessions_come_and_go(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for number in range(6):
+            begin(store, f"s{number}", started_at_ms=1000 + number)
+        following = pages(store, 2)
+        assert next(following) == ["s5", "s4"]
+        begin(store, "newer", started_at_ms=5000)
+        store.delete("s4")
+        assert next(following) == ["s3", "s2"]
+        store.delete("s1")
+        begin(store, "older", started_at_ms=1)
+        assert list(following) == [["s0", "older"]]
+
+
+def the_range_of_time_is_half_open(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for at_ms in (999, 1000, 1999, 2000):
+            begin(store, f"at {at_ms}", started_at_ms=at_ms)
+        query = TranscriptQuery(since_ms=1000, until_ms=2000)
+        assert ids(store.list(query)) == ["at 1999", "at 1000"]
+
+
+def a_wrong_query_is_refused(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for cursor in ("x", "é", "bm9uc2Vuc2U", "WyJhIiwxXQ", "W10", "A" * 5000, "WzFlOTksImEiXQ"):
+            error = expect(ProtocolError, lambda: store.list(TranscriptQuery(cursor=cursor)))  # noqa: B023
+            assert error.param == "cursor"
+        for limit in (0, -1, MAX_PAGE + 1):
+            error = expect(ProtocolError, lambda: store.list(TranscriptQuery(limit=limit)))  # noqa: B023
+            assert error.param == "limit"
+        long = TranscriptQuery(text="x" * (MAX_SEARCH_CHARS + 1))
+        assert expect(ProtocolError, lambda: store.list(long)).param == "q"
+
+
+def all_words_must_occur_in_one_utterance(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        say(store, "s1", "u1", "the quick brown fox", start_ms=0)
+        say(store, "s1", "u2", "jumps over the lazy dog", start_ms=1000)
+        assert found(store, "fox quick") == ["u1"]
+        assert found(store, "the") == ["u1", "u2"]
+        assert found(store, "fox dog") == []
+
+
+def the_last_word_may_be_a_beginning(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        say(store, "s1", "u1", "gapless is the name")
+        for beginning in ("g", "ga", "gap", "gapl", "gapless"):
+            assert found(store, beginning) == ["u1"]
+        assert found(store, "the gap") == ["u1"]
+        assert found(store, "gap the") == []
+        assert found(store, "apless") == []
+        assert found(store, "gap !") == ["u1"]
+
+
+def case_accents_and_punctuation_do_not_count(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        say(store, "s1", "u1", "Don't stop: the CAFÉ, naïve señor!")
+        for text in ("don't", "DON'T stop", "cafe", "café", "Café,", "NAIVE", "senor", "señ"):
+            assert found(store, text) == ["u1"], text
+
+
+def highlights_are_the_characters_that_matched(open_store: OpenStore) -> None:
+    text = "😀 Größe über Größen, 你好 cafe\u0301 don't «Größe»"
+    expected = {
+        "größe": ["Größe", "Größen", "Größe"],
+        "你": ["你好"],
+        "cafe": ["cafe\u0301"],
+        "don't": ["don't"],
+        "über größe": ["Größe", "über", "Größen", "Größe"],
+    }
+    with opened(open_store) as store:
+        begin(store, "s1")
+        say(store, "s1", "u1", text)
+        for query, marked in expected.items():
+            (hit,) = hits(store, query)
+            assert hit.text == text
+            assert [hit.text[start:end] for start, end in hit.highlights] == marked
+
+
+def no_text_is_read_as_query_syntax(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        say(store, "s1", "u1", "something else entirely")
+        for text in ODD_SEARCHES:
+            assert found(store, text) == [], text
+
+
+def text_without_letters_finds_nothing_and_blank_text_lists_all(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        assert ids(store.list(TranscriptQuery(text="  "))) == ["s1"]
+        assert ids(store.list(TranscriptQuery(text=""))) == ["s1"]
+        assert ids(store.list(TranscriptQuery(text="?!"))) == []
+
+
+def the_first_hits_of_each_session_are_shown_in_order_of_time(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for session_id in ("s1", "s2"):
+            begin(store, session_id)
+            for number in reversed(range(MAX_HITS + 3)):
+                say(store, session_id, f"u{number}", f"word {number}", start_ms=number * 1000)
+        page = store.list(TranscriptQuery(text="word"))
+        assert ids(page) == ["s2", "s1"]
+        for item in page.items:
+            assert [hit.utt for hit in item.hits] == [f"u{number}" for number in range(MAX_HITS)]
+            assert item.hits[1] == Hit("u1", 1000, 1500, "word 1", ((0, 4),))
+
+
+def searches_have_pages_and_times_too(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for number in range(9):
+            begin(store, f"s{number}", started_at_ms=1000 + number)
+            say(store, f"s{number}", "u1", "odd" if number % 2 else "even")
+        assert list(pages(store, 2, text="even")) == [["s8", "s6"], ["s4", "s2"], ["s0"]]
+        query = TranscriptQuery(text="even", since_ms=1002, until_ms=1006)
+        assert ids(store.list(query)) == ["s4", "s2"]
+
+
+def a_deleted_transcript_is_gone_everywhere(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for session_id in ("s1", "s2"):
+            begin(store, session_id)
+            say(store, session_id, "u1", f"the word {session_id}")
+        store.delete("s1")
+        expect(NotFoundError, lambda: store.get("s1"))
+        expect(NotFoundError, lambda: store.delete("s1"))
+        expect(StoreError, lambda: say(store, "s1", "u2", "too late"))
+        assert ids(store.list(TranscriptQuery())) == ["s2"]
+        assert ids(store.list(TranscriptQuery(text="word"))) == ["s2"]
+        # The id may be used again, and nothing of the old transcript comes back.
+        begin(store, "s1")
+        assert text_of(store, "s1") == ""
+
+
+def the_preview_is_the_first_words(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for session_id in ("nothing", "short", "long", "unbroken"):
+            begin(store, session_id)
+        say(store, "short", "u1", "Hello.", start_ms=0)
+        say(store, "short", "u2", "How are\nyou?", start_ms=1000)
+        say(store, "long", "u1", "word " * 500)
+        say(store, "unbroken", "u1", "你" * 5000)
+        previews = {item.session.id: item.preview for item in store.list(TranscriptQuery()).items}
+        assert previews["nothing"] == ""
+        assert previews["short"] == "Hello. How are you?"
+        assert previews["long"].startswith("word word")
+        assert previews["long"].endswith("word …")
+        assert previews["unbroken"].startswith("你你")
+        assert max(map(len, previews.values())) <= 200
+
+
+def what_cannot_be_kept_is_replaced_in_place(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        store.begin_session(SessionRecord("s1", "file", "m", 1, name="caf\udce9.wav"))
+        words = (Word("a\0b", 0, 1),)
+        store.add_utterance("s1", Utterance("u1", "a\0b \x02c\x03 \ud800 d", 0, 1, words=words))
+        kept = store.get("s1")
+        assert kept.session.name == "caf\ufffd.wav"
+        assert kept.utterances[0].text == "a\ufffdb \ufffdc\ufffd \ufffd d"
+        assert kept.utterances[0].words[0].text == "a\ufffdb"
+        (hit,) = hits(store, "d")
+        assert hit.highlights == ((10, 11),)
+
+
+def many_threads_write_and_read_at_once(open_store: OpenStore) -> None:
+    def one_stream(number: int) -> int:
+        session_id = f"s{number}"
+        begin(store, session_id, started_at_ms=1000 + number)
+        for utterance in range(10):
+            say(store, session_id, f"u{utterance}", f"thread {number}", start_ms=utterance * 1000)
+            assert len(store.get(session_id).utterances) == utterance + 1
+        store.end_session(session_id, ended_at_ms=9999, audio_ms=10_000)
+        return len(found(store, f"{number}"))
+
+    with opened(open_store) as store, ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(one_stream, range(8))) == [10] * 8
+        items = store.list(TranscriptQuery()).items
+        assert [item.session.utterances for item in items] == [10] * 8
+
+
+def a_closed_store_says_so(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+    store.close()
+    expect(StoreError, lambda: store.list(TranscriptQuery()))
+    expect(StoreError, lambda: store.get("s1"))
+    expect(StoreError, lambda: begin(store, "s2"))
+    expect(StoreError, lambda: say(store, "s1", "u1", "hello"))
+    expect(StoreError, lambda: store.delete("s1"))
+
+
+STORE_CHECKS: Final = (
+    what_was_kept_is_there_after_reopening,
+    a_session_that_was_cut_off_has_no_end,
+    writing_the_same_thing_twice_keeps_the_first,
+    the_same_utterance_name_in_two_sessions_is_two_utterances,
+    utterances_come_in_order_of_time,
+    what_is_unknown_is_not_found,
+    lists_are_newest_first_and_pages_meet,
+    pages_stay_right_while_sessions_come_and_go,
+    the_range_of_time_is_half_open,
+    a_wrong_query_is_refused,
+    all_words_must_occur_in_one_utterance,
+    the_last_word_may_be_a_beginning,
+    case_accents_and_punctuation_do_not_count,
+    highlights_are_the_characters_that_matched,
+    no_text_is_read_as_query_syntax,
+    text_without_letters_finds_nothing_and_blank_text_lists_all,
+    the_first_hits_of_each_session_are_shown_in_order_of_time,
+    searches_have_pages_and_times_too,
+    a_deleted_transcript_is_gone_everywhere,
+    the_preview_is_the_first_words,
+    what_cannot_be_kept_is_replaced_in_place,
+    many_threads_write_and_read_at_once,
+    a_closed_store_says_so,
+)
+"""All of the suite; each name says what it holds a store to."""
+
+
+@contextmanager
+def opened(open_store: OpenStore) -> Iterator[Store]:
+    """A store that is closed in the end, whatever happens."""
+    store = open_store()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def begin(store: Store, session_id: str, *, started_at_ms: int = 1000) -> None:
+    """Begin a session of which only the time matters."""
+    store.begin_session(SessionRecord(session_id, "stream", "scripted", started_at_ms))
+
+
+def say(store: Store, session_id: str, utt: str, text: str, *, start_ms: int = 0) -> None:
+    """Add half a second of speech."""
+    store.add_utterance(session_id, Utterance(utt, text, start_ms, start_ms + 500))
+
+
+def text_of(store: Store, session_id: str) -> str:
+    """All that was said in a session."""
+    return " ".join(utterance.text for utterance in store.get(session_id).utterances)
+
+
+def ids(page: Page) -> list[str]:
+    """The sessions of a page."""
+    return [item.session.id for item in page.items]
+
+
+def pages(store: Store, limit: int, *, text: str | None = None) -> Iterator[list[str]]:
+    """The sessions of all pages, each asked for when it is needed."""
+    cursor = None
+    while True:
+        page = store.list(TranscriptQuery(text=text, limit=limit, cursor=cursor))
+        yield ids(page)
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+def hits(store: Store, text: str) -> Iterable[Hit]:
+    """What a search finds, in all sessions."""
+    return [hit for item in store.list(TranscriptQuery(text=text)).items for hit in item.hits]
+
+
+def found(store: Store, text: str) -> list[str]:
+    """The utterances that a search finds."""
+    return [hit.utt for hit in hits(store, text)]
+
+
+def expect(kind: type[GaplessError], act: Callable[[], object]) -> GaplessError:
+    """The error that ``act`` raises, which must be of that kind and say what to do."""
+    caught: GaplessError | None = None
+    try:
+        act()
+    except kind as error:
+        caught = error
+    assert caught is not None, f"{kind.__name__} was not raised"
+    assert len(caught.message) > 20
+    return caught
