@@ -5,7 +5,7 @@ The edge knows contracts only: it never loads a model or opens a file of the sto
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Executor
 from typing import BinaryIO, Protocol
 
@@ -63,7 +63,7 @@ class Services(Protocol):
         options: ListenOptions,
         *,
         max_ms: int | None = None,
-    ) -> Iterator[RecordingEvent]:
+    ) -> Generator[RecordingEvent, None, None]:
         """Decode and recognise a whole recording; each step blocks: call it in the executor.
 
         Raises:

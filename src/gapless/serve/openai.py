@@ -1,0 +1,276 @@
+"""OpenAI's HTTP dialect: recordings to text, and which models there are.
+
+In: ``POST /v1/audio/transcriptions``, ``GET /v1/models``, ``GET /v1/models/{id}``. Out: what OpenAI's own clients
+expect, in every ``response_format``. Invariants: a request is refused before its body is read when the queue is full;
+a client that hangs up stops the work it asked for; where transcripts are kept, this one is on disk when it is
+answered, and ``x-gapless-transcript-id`` names it. Thread: the event loop's; everything that blocks runs in
+``services.executor``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Generator
+from typing import Any, Final, final
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from gapless.errors import GaplessError, InvalidAudioError, ModelNotFoundError, ProtocolError
+from gapless.listen.events import Final as FinalEvent
+from gapless.listen.recogniser.contract import RecogniserInfo
+from gapless.listen.recogniser.shelf import DEFAULT_NAMES
+from gapless.listen.recording import RecordingEvent
+from gapless.serve.multipart import Form, UploadedFile, read_form
+from gapless.serve.openai_fields import check_language, hearing, read_request
+from gapless.serve.openai_messages import (
+    Model,
+    ModelList,
+    TextDeltaEvent,
+    TextDoneEvent,
+    TranscriptionEvent,
+    TranscriptionRequest,
+    render,
+    usage_of,
+)
+from gapless.serve.problem import problem_body, problem_of
+from gapless.serve.services import Services
+from gapless.serve.uploads import Uploads, kept, unix_ms, unless_gone
+from gapless.store.contract import SessionRecord
+from gapless.transcript import Transcript
+
+TRANSCRIPT_HEADER: Final = "x-gapless-transcript-id"
+"""Where the transcript is kept: ``GET /v1/transcripts/{id}``."""
+
+IGNORED_HEADER: Final = "x-gapless-ignored-fields"
+"""Fields of the form that nobody knows."""
+
+
+def routes(services: Services) -> list[Route]:
+    """The dialect's addresses."""
+    models = Models(services)
+    return [
+        Route("/v1/audio/transcriptions", Transcriptions(services), methods=["POST"]),
+        Route("/v1/models", models.list),
+        Route("/v1/models/{id:path}", models.get),
+    ]
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A transcription request that has arrived and makes sense."""
+
+    request: TranscriptionRequest
+    file: UploadedFile
+    model: str
+    session: SessionRecord | None
+    """Set if the transcript is to be kept."""
+    headers: dict[str, str]
+    """Of the answer."""
+
+
+@final
+class Transcriptions:
+    """``POST /v1/audio/transcriptions``, as an ASGI application: what it holds ends with the answer."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._uploads = Uploads(services.settings, services.executor)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        try:
+            with self._uploads.admit(), await self._receive(request) as form:
+                upload = await self._read(form)
+                await unless_gone(receive, self._answer(upload, scope, receive, send))
+        except ClientDisconnect:
+            return
+
+    async def _receive(self, request: Request) -> Form:
+        return await read_form(
+            request.stream(),
+            request.headers.get("content-type", ""),
+            self._services.executor,
+            stall_ms=self._services.settings.idle_timeout_ms,
+        )
+
+    async def _read(self, form: Form) -> Upload:
+        if form.file is None:
+            raise ProtocolError(
+                "there is no recording; send it as the form's part `file`", param="file"
+            )
+        if form.file.size_bytes == 0:
+            raise InvalidAudioError("the file is empty; send a recording", param="file")
+        request, unknown = read_request(form.fields)
+        model = await _find_model(self._services, request.model)
+        check_language(request, model)
+        headers = {IGNORED_HEADER: _header_text(unknown)} if unknown else {}
+        session = None
+        if request.save and self._services.store is not None:
+            session = SessionRecord(
+                id=f"f{secrets.token_hex(10)}",
+                source="file",
+                model=model.name,
+                started_at_ms=unix_ms(),
+                name=_display_name(form.file.name),
+                language=hearing(request, self._services.listen_options).recognise.language,
+            )
+            headers[TRANSCRIPT_HEADER] = session.id
+        return Upload(request, form.file, model.name, session, headers)
+
+    async def _answer(self, upload: Upload, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._uploads.place(lambda: self._events(upload)) as events:
+            if upload.request.stream:
+                await _stream(events, upload.headers, send)
+                return
+            transcript = await _last(events)
+        request = upload.request
+        content, media_type = render(
+            transcript, request.response_format, words="word" in request.timestamp_granularities
+        )
+        response = Response(content, headers=upload.headers, media_type=media_type)
+        await response(scope, receive, send)
+
+    def _events(self, upload: Upload) -> Generator[RecordingEvent, None, None]:
+        """Hear the recording; blocks."""
+        services = self._services
+        events = services.transcribe(
+            upload.file.content,
+            upload.model,
+            hearing(upload.request, services.listen_options),
+            max_ms=services.settings.max_file_ms,
+        )
+        if upload.session is None or services.store is None:
+            return events
+        return kept(events, services.store, upload.session)
+
+
+async def _last(events: AsyncIterator[RecordingEvent]) -> Transcript:
+    transcript = None
+    async for event in events:
+        if isinstance(event, Transcript):
+            transcript = event
+    if transcript is None:
+        raise AssertionError("a recording ends with its transcript")
+    return transcript
+
+
+# --- server-sent events -----------------------------------------------------------------------
+
+
+async def _stream(
+    events: AsyncIterator[RecordingEvent], headers: dict[str, str], send: Send
+) -> None:
+    """Send what is said as it becomes final. Until something is, an error still has its own status."""
+    begun = False
+    try:
+        async for message in _messages(events):
+            if not begun:
+                await send(_stream_start(headers))
+                begun = True
+            await send(_stream_event(message))
+    except GaplessError as error:
+        if not begun:
+            raise
+        await send(_stream_event(problem_body(problem_of(error), "openai")))
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _messages(events: AsyncIterator[RecordingEvent]) -> AsyncIterator[TranscriptionEvent]:
+    gap = ""
+    async for event in events:
+        if isinstance(event, FinalEvent):
+            yield TextDeltaEvent(gap + event.utterance.text)
+            gap = " "
+        elif isinstance(event, Transcript):
+            yield TextDoneEvent(event.text, usage_of(event))
+
+
+def _stream_start(headers: dict[str, str]) -> dict[str, Any]:
+    response = Response(
+        headers={**headers, "cache-control": "no-cache", "x-accel-buffering": "no"},
+        media_type="text/event-stream",
+    )
+    del response.headers["content-length"]
+    return {"type": "http.response.start", "status": 200, "headers": response.raw_headers}
+
+
+def _stream_event(message: object) -> dict[str, Any]:
+    body = b"data: " + msgspec.json.encode(message) + b"\n\n"
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+@final
+class Models:
+    """``GET /v1/models`` and ``GET /v1/models/{id}``; an id may contain slashes."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._created = int(time.time())
+
+    async def list(self, _: Request) -> Response:
+        """All models."""
+        models = tuple(self._model(info) for info in await _models(self._services))
+        return _json(ModelList(data=models))
+
+    async def get(self, request: Request) -> Response:
+        """One model."""
+        return _json(self._model(await _find_model(self._services, request.path_params["id"])))
+
+    def _model(self, info: RecogniserInfo) -> Model:
+        return Model(
+            id=info.name,
+            created=self._created,
+            owned_by=info.owner,
+            kind=info.kind,
+            languages=info.languages,
+            word_times=info.word_times,
+            licence=info.licence,
+            description=info.description,
+        )
+
+
+async def _models(services: Services) -> list[RecogniserInfo]:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(services.executor, services.models)
+
+
+async def _find_model(services: Services, name: str) -> RecogniserInfo:
+    models = await _models(services)
+    if name in DEFAULT_NAMES:
+        return models[0]
+    for model in models:
+        if model.name == name:
+            return model
+    raise ModelNotFoundError(
+        f"there is no model {name[:200]!r} here; GET /v1/models lists those there are",
+        param="model",
+    )
+
+
+def _json(body: object) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+# --- names from outside -----------------------------------------------------------------------
+
+
+def _display_name(name: str | None) -> str | None:
+    """The last part of a path of any system, without what cannot be seen."""
+    last = re.split(r"[\\/]", name or "")[-1]
+    return "".join(char for char in last if char.isprintable()).strip()[:255] or None
+
+
+def _header_text(names: tuple[str, ...]) -> str:
+    """Names of fields as one header, whatever they are made of."""
+    safe = (re.sub(r"[^\w.\[\]-]", "?", name, flags=re.ASCII)[:64] for name in names[:16])
+    return ", ".join(safe)

@@ -1,0 +1,112 @@
+"""The engine's face over a scripted recogniser: everything is real but the words.
+
+In: settings, a recogniser, a store or none. Out: ``Services`` for the network edge. Invariants: sound is decoded and
+speech found as in the engine; only what was said is made up. Thread: any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import BinaryIO, Final, Self, final
+
+from msgspec.structs import replace
+
+from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
+from gapless.errors import ModelNotFoundError
+from gapless.listen.listener import Listener, ListenOptions
+from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
+from gapless.listen.recording import RecordingEvent, hear_recording
+from gapless.listen.vad import VadModel
+from gapless.serve.services import Services
+from gapless.settings import Settings
+from gapless.store.contract import Store
+from gapless.testing.recogniser import ScriptedRecogniser
+
+
+@final
+class ScriptedServices:
+    """Services for tests of the network edge; a context manager.
+
+    Args:
+        settings: as for the engine; ``model`` is not looked at.
+        recogniser: what says the words; its name is the only model there is.
+        store: where transcripts are kept; stays the caller's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        recogniser: Recogniser | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.recogniser: Final[Recogniser] = recogniser or ScriptedRecogniser()
+        self._settings = settings or Settings()
+        self._store = store
+        self._executor = ThreadPoolExecutor(4, thread_name_prefix="scripted")
+        self._vad = VadModel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self.recogniser.close()
+
+    @property
+    def settings(self) -> Settings:
+        """What was given."""
+        return self._settings
+
+    @property
+    def store(self) -> Store | None:
+        """What was given."""
+        return self._store
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Runs what blocks."""
+        return self._executor
+
+    @property
+    def listen_options(self) -> ListenOptions:
+        """The defaults of the listener."""
+        return ListenOptions()
+
+    @property
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
+    def models(self) -> list[RecogniserInfo]:
+        """The scripted recogniser."""
+        return [self.recogniser.info]
+
+    def open_listener(self, model: str | None, options: ListenOptions) -> Listener:
+        """As the engine's."""
+        if model not in (None, self.recogniser.info.name):
+            raise ModelNotFoundError(f"no model {model!r} here; leave it out", param="model")
+        return Listener(options, self.recogniser, self._vad)
+
+    def transcribe(
+        self,
+        source: BinaryIO,
+        model: str | None,
+        options: ListenOptions,
+        *,
+        max_ms: int | None = None,
+    ) -> Generator[RecordingEvent, None, None]:
+        """As the engine's."""
+        rate_hz = DENOISE_RATE_HZ if options.denoise else LISTEN_RATE_HZ
+        return hear_recording(
+            source, self.open_listener(model, replace(options, rate_hz=rate_hz)), max_ms
+        )
+
+
+_: type[Services] = ScriptedServices
