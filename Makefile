@@ -3,7 +3,6 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint format types imports browser wheel lock clean
@@ -62,7 +61,7 @@ $(UV): requirements/uv.txt
 	$(UV) venv --quiet --python $(PYTHON) .venv
 
 .venv/.run: requirements/run.txt pyproject.toml | .venv/bin/python
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -6,9 +6,8 @@ Invariants: models load once and are shared; everything opened here is closed by
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,6 @@ from typing import BinaryIO, Self
 import msgspec
 
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
-from gapless.errors import StoreError
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo
 from gapless.listen.recogniser.shelf import Shelf
@@ -27,8 +25,7 @@ from gapless.listen.vad import VadModel
 from gapless.settings import Settings
 from gapless.store.contract import Store
 from gapless.store.sqlite import SqliteStore
-
-DATABASE_NAME = "transcripts.db"
+from gapless.tune.probe import usable_cpus
 
 
 class Engine:
@@ -142,7 +139,7 @@ class Engine:
         *,
         max_ms: int | None = None,
         allow_paths: bool = False,
-    ) -> Iterator[RecordingEvent]:
+    ) -> Generator[RecordingEvent, None, None]:
         """Decode and recognise a whole recording; see ``hear_recording`` for what comes and what is raised.
 
         ``options.rate_hz`` is ignored: the recording is read at the rate that fits its first stage.
@@ -160,20 +157,5 @@ class Engine:
             return self._vad
 
     def _open_store(self) -> None:
-        if not self._settings.save or self._store is not None:
-            return
-        folder = self._settings.data_path
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"the folder {folder} for transcripts cannot be made ({error.strerror}); "
-                "choose another with --data-dir"
-            ) from error
-        self._store = SqliteStore(folder / DATABASE_NAME)
-
-
-def usable_cpus() -> int:
-    """CPUs this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+        if self._settings.save and self._store is None:
+            self._store = SqliteStore(self._settings.database_path)

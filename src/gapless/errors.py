@@ -15,6 +15,7 @@
     ├── MissingDependencyError (ImportError)  an optional package or program is not installed
     ├── AccessError (PermissionError)     no key, a wrong key, a foreign origin
     │   └── ForbiddenError                known, but not allowed
+    ├── ConnectionLostError (ConnectionError)  the other side cannot be reached, or went away
     ├── StoreError (RuntimeError)         what is kept cannot be read or written
     └── OverloadError (RuntimeError)      a bound is reached: come back later
 
@@ -131,6 +132,13 @@ class ForbiddenError(AccessError):
     """A request that no key makes good, such as a browser page of a foreign origin."""
 
     code = "forbidden"
+
+
+class ConnectionLostError(GaplessError, ConnectionError):
+    """A server cannot be reached, or went away before it was done."""
+
+    code = "connection_lost"
+    retryable = True
 
 
 class StoreError(GaplessError, RuntimeError):

@@ -12,6 +12,11 @@ from typing import Any, Literal
 
 import structlog
 
+# Local variables stay out of logs, in both forms: they hold keys and what people said.
+EXCEPTIONS_AS_DATA = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure_logs(level: str, log_format: Literal["auto", "console", "json"]) -> None:
     """Send all log lines, the standard library's included, to standard error."""
@@ -22,9 +27,9 @@ def configure_logs(level: str, log_format: Literal["auto", "console", "json"]) -
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
     ]
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if pretty
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [EXCEPTIONS_AS_DATA, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -1,0 +1,225 @@
+"""What ``gapless doctor`` looks at, one function a fact.
+
+In: settings. Out: a ``Check`` each, with the one command that mends it. Invariants: nothing is changed on the machine;
+every check ends within seconds. Thread: any.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import closing
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from gapless.errors import GaplessError
+from gapless.settings import Settings
+
+MIB: Final = 1024 * 1024
+
+WANTED_MEMORY_BYTES: Final = 600 * MIB
+"""What a server with the default models holds."""
+
+WANTED_DISK_BYTES: Final = 200 * MIB
+
+HUB_TIMEOUT_S: Final = 3.0
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One fact about this machine."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    """``warn``: something optional is missing; ``fail``: Gapless does not work without it."""
+    detail: str
+    fix: str = ""
+    """A command, or for things no command mends a few words."""
+
+
+def check_python(_settings: Settings) -> Check:
+    """Which interpreter runs which Gapless."""
+    system = f"{platform.system()} {platform.machine()}"
+    return Check(
+        "python", "ok", f"{platform.python_version()} on {system}, Gapless {version('gapless')}"
+    )
+
+
+def check_cpus(_settings: Settings) -> Check:
+    """CPUs this process may use."""
+
+    def probe() -> str:
+        from gapless.tune.probe import usable_cpus
+
+        return f"{usable_cpus()} usable of {os.cpu_count()}"
+
+    return _probe("cpus", "fail", probe, "pip install --force-reinstall gapless")
+
+
+def check_memory(_settings: Settings) -> Check:
+    """Memory that is available for the default models."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return Check("memory", "ok", "not known on this system")
+    lines = dict(line.split(":", 1) for line in meminfo.read_text("ascii").splitlines())
+    available_bytes = int(lines["MemAvailable"].split()[0]) * 1024
+    detail = f"{available_bytes // MIB} MB available"
+    if available_bytes < WANTED_MEMORY_BYTES:
+        wanted_mib = WANTED_MEMORY_BYTES // MIB
+        return Check(
+            "memory", "warn", f"{detail}, {wanted_mib} MB wanted", "gapless serve --decoders 1"
+        )
+    return Check("memory", "ok", detail)
+
+
+def check_data_dir(settings: Settings) -> Check:
+    """Transcripts can be kept."""
+    folder = settings.data_path
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        fix = "gapless serve --data-dir DIR"
+        return Check("data folder", "fail", f"{folder} cannot be written", fix)
+    free_bytes = shutil.disk_usage(existing).free
+    detail = f"{folder}, {free_bytes // MIB} MB free"
+    if free_bytes < WANTED_DISK_BYTES:
+        return Check("data folder", "warn", detail, "make room on the disk")
+    return Check("data folder", "ok", detail)
+
+
+def check_sqlite(_settings: Settings) -> Check:
+    """SQLite has full-text search."""
+    try:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
+    except sqlite3.Error as error:
+        fix = "install a Python whose SQLite has FTS5"
+        return Check("sqlite", "fail", f"{sqlite3.sqlite_version}: {error}", fix)
+    return Check("sqlite", "ok", f"{sqlite3.sqlite_version} with full-text search")
+
+
+def check_onnx(_settings: Settings) -> Check:
+    """Voice activity detection: ONNX Runtime and its model."""
+
+    def probe() -> str:
+        from gapless.listen.vad import VadModel
+
+        VadModel()
+        return f"ONNX Runtime {version('onnxruntime')}, Silero model"
+
+    return _probe("voice detection", "fail", probe, "pip install --force-reinstall gapless")
+
+
+def check_models(settings: Settings) -> Check:
+    """The recogniser that the settings name loads."""
+
+    def probe() -> str:
+        from gapless.listen.recogniser.shelf import Shelf
+
+        with closing(Shelf(settings)) as shelf:
+            shelf.get(settings.model)
+            names = [info.name for info in shelf.list()]
+        return f"{settings.model} loads; here: {', '.join(names)}"
+
+    return _probe("recognisers", "fail", probe, "gapless models list")
+
+
+def check_files(_settings: Settings) -> Check:
+    """Audio files can be decoded."""
+
+    def probe() -> str:
+        import gapless.audio.files  # noqa: F401 - importing is the test
+
+        return f"PyAV {version('av')}"
+
+    return _probe("audio files", "fail", probe, "pip install --force-reinstall av")
+
+
+def check_denoise(_settings: Settings) -> Check:
+    """RNNoise is here."""
+
+    def probe() -> str:
+        from gapless.clean.rnnoise import load_library
+
+        load_library()
+        return f"RNNoise (pyrnnoise {version('pyrnnoise')})"
+
+    return _probe("denoiser", "warn", probe, "pip install 'gapless[denoise]'")
+
+
+def check_microphone(_settings: Settings) -> Check:
+    """PortAudio is here and finds a microphone."""
+    devices: list[str] = []
+
+    def probe() -> str:
+        from gapless.audio.device.microphone import list_devices
+
+        devices.extend(device.name for device in list_devices())
+        return ", ".join(devices)
+
+    has_package = find_spec("sounddevice") is not None
+    fix = "apt install libportaudio2" if has_package else "pip install 'gapless[device]'"
+    check = _probe("microphone", "warn", probe, fix)
+    if check.state == "ok" and not devices:
+        return Check("microphone", "warn", "PortAudio finds none", "plug one in")
+    return check
+
+
+def check_port(settings: Settings) -> Check:
+    """The server's port is free."""
+    where = f"{settings.host}:{settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((settings.host, settings.port))
+        except OSError as error:
+            fix = "gapless serve --port 0"
+            return Check("port", "warn", f"{where} cannot be used: {error.strerror}", fix)
+    return Check("port", "ok", f"{where} is free")
+
+
+def check_hub(_settings: Settings) -> Check:
+    """Models can be pulled by name."""
+    from huggingface_hub.constants import ENDPOINT
+
+    fix = "copy a model directory into $(gapless models path)"
+    try:
+        with urllib.request.urlopen(ENDPOINT, timeout=HUB_TIMEOUT_S):  # noqa: S310 - the hub's own address
+            return Check("model hub", "ok", f"{ENDPOINT} can be reached")
+    except urllib.error.HTTPError:
+        return Check("model hub", "ok", f"{ENDPOINT} answers")
+    except OSError:
+        return Check("model hub", "warn", f"{ENDPOINT} cannot be reached from here", fix)
+
+
+CHECKS: Final[tuple[Callable[[Settings], Check], ...]] = (
+    check_python,
+    check_cpus,
+    check_memory,
+    check_data_dir,
+    check_sqlite,
+    check_onnx,
+    check_models,
+    check_files,
+    check_denoise,
+    check_microphone,
+    check_port,
+    check_hub,
+)
+
+
+def _probe(name: str, state: Literal["warn", "fail"], probe: Callable[[], str], fix: str) -> Check:
+    """What a probe found; if it raises, the check is in ``state``."""
+    try:
+        return Check(name, "ok", probe())
+    except (GaplessError, ImportError, OSError) as error:
+        return Check(name, state, str(error), fix)

@@ -1,0 +1,1 @@
+"""Fit the machine: what it has."""
