@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,6 +12,7 @@ from typing import Literal, TypeAlias
 import av
 import numpy as np
 import pytest
+import structlog
 from hypothesis import settings
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples
@@ -32,6 +34,17 @@ def pytest_report_header() -> str:
     return ", ".join([f"{name} {version(name)}" for name in packages]) + (
         f", sqlite {sqlite3.sqlite_version}"
     )
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Commands set up logging for their process, which here is the tests'."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     )
 
     assert result.exit_code == 1
-    assert "choose another with --data-dir" in result.stderr
+    assert "choose another folder with --data-dir" in result.stderr
 
 
 def test_the_banner_never_shows_the_key() -> None:

@@ -8,7 +8,9 @@ from gapless import errors
 from gapless.errors import GaplessError
 
 CLASSES = [
-    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, GaplessError)
+    value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, GaplessError)
 ]
 
 

@@ -73,7 +73,9 @@ def test_times_are_audio_time_and_words_lie_within_their_utterance(
     silence = np.zeros(LISTEN_RATE_HZ * shift_ms // 1000, np.float32)
     plain = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), vad), speech))
     late = finals(
-        hear(Listener(ListenOptions(), ScriptedRecogniser(), vad), np.concatenate((silence, speech)))
+        hear(
+            Listener(ListenOptions(), ScriptedRecogniser(), vad), np.concatenate((silence, speech))
+        )
     )
 
     for final, shifted in zip(plain, late, strict=True):

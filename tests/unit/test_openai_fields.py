@@ -156,7 +156,7 @@ def test_what_is_asked_for_reaches_the_listener() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "base", "amount"),
-    [("on", 0.0, 1.0), ("on", 0.4, 0.4), ("off", 0.4, 0.0), ("0.5", 0.4, 0.5), ("1", 0.4, 1.0)],
+    [("on", 0.0, 0.8), ("on", 0.4, 0.4), ("off", 0.4, 0.0), ("0.5", 0.4, 0.5), ("1", 0.4, 1.0)],
 )
 def test_denoise_is_on_off_or_an_amount(asked: str, base: float, amount: float) -> None:
     assert hearing(read(("denoise", asked)), ListenOptions(denoise=base)).denoise == amount

@@ -3,7 +3,9 @@ from __future__ import annotations
 from gapless.transcript import Transcript, Utterance, Word, clock, to_srt, to_text, to_vtt
 
 UTTERANCES = (
-    Utterance("u1", "hello\nworld", 0, 1500, words=(Word("hello", 0, 700), Word("world", 700, 1500))),
+    Utterance(
+        "u1", "hello\nworld", 0, 1500, words=(Word("hello", 0, 700), Word("world", 700, 1500))
+    ),
     Utterance("u2", "", 2000, 2100),
     Utterance("u3", "a < b & c", 3_723_004, 3_724_000),
 )

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec.structs import replace
 
+from gapless.clean.amount import amount_of
 from gapless.errors import ProtocolError
 from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
@@ -139,16 +140,9 @@ def hearing(request: TranscriptionRequest, defaults: ListenOptions) -> ListenOpt
         hotwords=(*request.hotwords, *request.keywords) or defaults.recognise.hotwords,
         partials=False,
     )
-    match request.denoise:
-        case "on":
-            denoise = defaults.denoise or 1.0
-        case "off":
-            denoise = 0.0
-        case amount:
-            denoise = defaults.denoise if amount is None else amount
     return replace(
         defaults,
-        denoise=denoise,
+        denoise=amount_of(request.denoise, defaults.denoise),
         recognise=recognise,
         segment=_segmenting(request.chunking_strategy, defaults.segment),
     )
