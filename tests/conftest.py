@@ -23,6 +23,17 @@ LoadSpeech: TypeAlias = Callable[[str], Samples]
 Noise: TypeAlias = Literal["white", "pink", "hum"]
 MakeNoise: TypeAlias = Callable[[Noise, int, int], Samples]
 
+
+def send_logs_to_pytest() -> None:
+    """Log lines of servers that run in the tests' process are shown with the test that fails, and only then."""
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+send_logs_to_pytest()
+
 # The same cases on every machine: what fails anywhere fails everywhere. No database: nothing is left behind.
 settings.register_profile("gapless", derandomize=True, deadline=None, database=None)
 settings.load_profile("gapless")
@@ -44,7 +55,7 @@ def logs_as_they_were() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    send_logs_to_pytest()
 
 
 @pytest.fixture(scope="session")

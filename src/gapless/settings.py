@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         _field(
             "listen", "Utterances recognised at a time (PocketSphinx: 95 MB each).", ge=1, le=64
         ),
-    ] = 4
+    ] = 3
     threads: Annotated[
         int, _field("listen", "Threads for audio and models; 0: one per usable CPU.", ge=0, le=256)
     ] = 0

@@ -1,0 +1,198 @@
+"""Who may come in: keys, tickets, origins and host names.
+
+In: the headers of a request or an upgrade. Out: nothing, or an ``AccessError`` with what to do about it.
+Invariants: secrets are compared in constant time; a ticket is good once, for a minute, and their number is bounded;
+a page of a foreign origin is refused whatever it carries, and so is a foreign name for a loopback address (the trick of
+DNS rebinding). Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gapless.errors import AccessError, ForbiddenError, OverloadError
+from gapless.serve.messages import TICKET_PARAM
+from gapless.settings import Settings
+
+TICKET_MS: Final = 60_000
+MAX_TICKETS: Final = 1024
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """What a request shows at the door."""
+
+    path: str
+    host: str | None = None
+    """The ``Host`` header."""
+    origin: str | None = None
+    """The ``Origin`` header: sent by browsers, and only by them."""
+    key: str | None = None
+    ticket: str | None = None
+    """A one-time ticket, on upgrades to a WebSocket."""
+
+
+class Tickets:
+    """Short-lived keys for browsers, whose WebSockets carry no headers."""
+
+    def __init__(self) -> None:
+        self._expiry_ms: dict[str, int] = {}
+        """In the order of issue, which is the order of expiry."""
+
+    def issue(self, now_ms: int) -> str:
+        """A new ticket.
+
+        Raises:
+            OverloadError: too many are waiting to be used.
+        """
+        self._forget_expired(now_ms)
+        if len(self._expiry_ms) >= MAX_TICKETS:
+            raise OverloadError(
+                "too many tickets wait to be used; try again in a minute", retry_after_ms=TICKET_MS
+            )
+        ticket = secrets.token_urlsafe(24)
+        self._expiry_ms[ticket] = now_ms + TICKET_MS
+        return ticket
+
+    def redeem(self, ticket: str, now_ms: int) -> bool:
+        """Whether ``ticket`` is good; it is not a second time."""
+        self._forget_expired(now_ms)
+        return self._expiry_ms.pop(ticket, None) is not None
+
+    def _forget_expired(self, now_ms: int) -> None:
+        for ticket, expiry_ms in list(self._expiry_ms.items()):
+            if expiry_ms > now_ms:
+                return
+            del self._expiry_ms[ticket]
+
+
+class Access:
+    """The rules of one server.
+
+    Args:
+        settings: the key, the address that is listened on and the origins that may connect.
+        open_paths: what is shown to everybody: the console's files, the health of the server.
+    """
+
+    def __init__(self, settings: Settings, open_paths: frozenset[str]) -> None:
+        self.tickets: Final = Tickets()
+        self._key = settings.api_key.encode() if settings.api_key else None
+        self._open_paths = open_paths
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
+        self._hosts = frozenset(urlsplit(origin).hostname for origin in self._origins)
+        self._only_loopback = is_loopback(settings.host)
+
+    def check(self, visit: Visit, now_ms: int) -> None:
+        """Let ``visit`` pass.
+
+        Raises:
+            ForbiddenError: a foreign origin or host name.
+            AccessError: no key where one is needed, or a wrong one.
+        """
+        self._check_host(visit)
+        self._check_origin(visit)
+        if self._key is None or visit.path in self._open_paths:
+            return
+        if visit.key is not None and hmac.compare_digest(visit.key.encode(), self._key):
+            return
+        if visit.ticket is not None and self.tickets.redeem(visit.ticket, now_ms):
+            return
+        if visit.key is None and visit.ticket is None:
+            raise AccessError("this server needs a key; send it as Authorization: Bearer KEY")
+        raise AccessError(
+            "the key or ticket is not good; check the key, or get a new ticket from POST /v1/tickets"
+        )
+
+    def _check_host(self, visit: Visit) -> None:
+        if not self._only_loopback or visit.host is None:
+            return
+        name = _hostname(visit.host)
+        if name is None or not (is_loopback(name) or name in self._hosts):
+            raise ForbiddenError(
+                f"this server listens on loopback and does not answer to the name {visit.host!r}; "
+                "use 127.0.0.1, or add the address to allowed_origins"
+            )
+
+    def _check_origin(self, visit: Visit) -> None:
+        if visit.origin is None:
+            return
+        origin = visit.origin.lower()
+        same = visit.host is not None and urlsplit(origin).netloc == visit.host.lower()
+        if not same and origin not in self._origins:
+            raise ForbiddenError(
+                f"pages of {visit.origin} may not connect; add that origin to allowed_origins"
+            )
+
+
+class AccessControl:
+    """ASGI middleware: checks every request and upgrade before anything else is done for it."""
+
+    def __init__(self, app: ASGIApp, access: Access, now_ms: Callable[[], int]) -> None:
+        self._app = app
+        self._access = access
+        self._now_ms = now_ms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or raise what refuses it."""
+        if scope["type"] in ("http", "websocket"):
+            self._access.check(_visit(scope), self._now_ms())
+        await self._app(scope, receive, send)
+
+
+def ticket_routes(access: Access, now_ms: Callable[[], int]) -> list[Route]:
+    """``POST /v1/tickets``: the key is shown once, the ticket goes into the WebSocket's address."""
+
+    async def issue(_: Request) -> Response:
+        body = {"token": access.tickets.issue(now_ms()), "expires_in_ms": TICKET_MS}
+        return Response(
+            msgspec.json.encode(body),
+            201,
+            {"cache-control": "no-store"},
+            media_type="application/json",
+        )
+
+    return [Route("/v1/tickets", issue, methods=["POST"])]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, a name or an address, means this machine and no other."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _visit(scope: Scope) -> Visit:
+    headers = Headers(scope=scope)
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    ticket = None
+    if scope["type"] == "websocket" and scope["query_string"]:
+        ticket = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(TICKET_PARAM)
+    return Visit(
+        path=scope["path"],
+        host=headers.get("host"),
+        origin=headers.get("origin"),
+        key=token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key"),
+        ticket=ticket,
+    )
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

@@ -1,0 +1,100 @@
+"""The application: all routes behind one door.
+
+    Boundary -> [CORS] -> AccessControl -> BodyLimit -> routes
+
+In: ``Services``. Out: an ASGI application; its open streams are at ``app.state.streams``, so that a server can drain
+them before it closes their connections. Invariants: every refusal has the shape of the dialect spoken at its address.
+Thread: one event loop; what computes or blocks runs in ``services.executor``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gapless.errors import GaplessError
+from gapless.serve import health, openai, openapi, stream, transcripts
+from gapless.serve.access import Access, AccessControl, ticket_routes
+from gapless.serve.middleware import BodyLimit, Boundary
+from gapless.serve.pages import page_routes
+from gapless.serve.problem import problem_response
+from gapless.serve.registry import Streams
+from gapless.serve.services import Services
+
+OPEN_PATHS: Final = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
+"""What needs no key, besides the console's own files."""
+
+
+def create_app(services: Services) -> Starlette:
+    """Everything that ``services`` offers, over HTTP and WebSocket."""
+    settings = services.settings
+    streams = Streams(services)
+    pages = page_routes()
+    access = Access(settings, OPEN_PATHS | {page.path for page in pages})
+    middleware = [
+        Middleware(Boundary),
+        Middleware(AccessControl, access=access, now_ms=_now_ms),
+        Middleware(BodyLimit, max_body_bytes=settings.max_body_bytes),
+    ]
+    if settings.allowed_origins:
+        middleware.insert(1, _cors(settings.allowed_origins))
+    app = Starlette(
+        routes=[
+            *stream.routes(streams),
+            *health.routes(services, streams),
+            *ticket_routes(access, _now_ms),
+            *openai.routes(services),
+            *transcripts.routes(services),
+            *openapi.routes(services),
+            *pages,
+        ],
+        middleware=middleware,
+        exception_handlers={HTTPException: _answer, GaplessError: _answer},
+        lifespan=_lifespan,
+    )
+    app.router.default = _nothing_here
+    app.state.streams = streams
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    yield
+    await app.state.streams.drain()
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return problem_response(error, request.url.path)
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the ASGI signature
+    raise HTTPException(404)
+
+
+def _cors(origins: tuple[str, ...]) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=[origin.rstrip("/") for origin in origins],
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["authorization", "x-api-key", "content-type"],
+        expose_headers=[
+            "retry-after",
+            "retry-after-ms",
+            "x-gapless-transcript-id",
+            "x-gapless-ignored-fields",
+        ],
+    )
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

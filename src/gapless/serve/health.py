@@ -1,0 +1,57 @@
+"""Whether the process lives, and whether it can be given work.
+
+In: probes of whatever runs the server. Out: 200, or 503 with the reasons. Invariants: ``live`` needs nothing but the
+event loop; no answer says anything of what is kept or who is connected. Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gapless.serve.registry import Streams
+from gapless.serve.services import Services
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The answer to a probe."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+    """Why not."""
+
+
+def routes(services: Services, streams: Streams) -> list[Route]:
+    """``/health/live`` and ``/health/ready``."""
+
+    async def live(_: Request) -> Response:
+        return _json({"live": True}, 200)
+
+    async def ready(_: Request) -> Response:
+        health = health_of(services, streams)
+        return _json(health, 200 if health.ready else 503)
+
+    return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+def health_of(services: Services, streams: Streams) -> Health:
+    """Whether new work is welcome, and if not, why."""
+    reasons = []
+    if not services.ready:
+        reasons.append("the models are not loaded yet")
+    if services.settings.save and services.store is None:
+        reasons.append("the store is not open")
+    if streams.draining:
+        reasons.append("the server is stopping")
+    return Health(not reasons, tuple(reasons))
+
+
+def _json(body: object, status: int) -> Response:
+    return Response(
+        msgspec.json.encode(body),
+        status,
+        {"cache-control": "no-store"},
+        media_type="application/json",
+    )

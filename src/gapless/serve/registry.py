@@ -1,0 +1,146 @@
+"""All open streams of a server: how many there may be, who may have one back, and how they end together.
+
+In: wishes to open and resume. Out: live streams. Invariants: at most ``max_sessions`` streams have a connection, and at
+most as many are parked (the one parked first gives way); after ``drain`` no task, thread or place at a recogniser is
+held. Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Coroutine
+from typing import Final
+
+import msgspec
+
+from gapless.errors import NotFoundError, OverloadError
+from gapless.serve.close import RESTART
+from gapless.serve.hearing import Hearing
+from gapless.serve.live import LiveStream, now_ms
+from gapless.serve.messages import ResumeMessage, StreamOptions
+from gapless.serve.services import Services
+from gapless.serve.session import StreamSession
+
+REFUSAL_RETRY_MS: Final = 2000
+"""When to try again for a place."""
+
+GRACE_S: Final = 1.0
+"""What is left for farewells when the time to drain is over."""
+
+
+class StreamsStats(msgspec.Struct, frozen=True):
+    """How many streams there are."""
+
+    connected: int
+    """With a connection, or finishing after they lost it for good."""
+    parked: int
+    """Waiting for their clients to come back."""
+    held_back: int
+    """Not read from, because too much of their audio waits."""
+
+
+class Streams:
+    """The open streams."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.settings: Final = services.settings
+        self.draining = False
+        """The server is stopping: nothing new is let in."""
+        self._streams: dict[str, LiveStream] = {}
+        """By session; those parked in the order in which they were."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Running streams, and connections."""
+        self._bulk_turn = asyncio.Lock()
+        """Bulk streams take turns, so that together they keep one thread from the live ones."""
+
+    def stats(self) -> StreamsStats:
+        """A snapshot; may be taken from any thread."""
+        sessions = [live.session for live in list(self._streams.values())]
+        parked = sum(session.parked for session in sessions)
+        return StreamsStats(
+            connected=len(sessions) - parked,
+            parked=parked,
+            held_back=sum(not session.reading for session in sessions),
+        )
+
+    def open(self, options: StreamOptions) -> LiveStream:
+        """Begin a stream.
+
+        Raises:
+            OverloadError: there is no room for one more.
+        """
+        self._admit()
+        name = f"s{secrets.token_hex(10)}"
+        session = StreamSession(name, secrets.token_urlsafe(24), self.settings, options, now_ms())
+        hearing = Hearing(self._services, name)
+        live = LiveStream(session, hearing, self._services.executor, self._bulk_turn)
+        self._streams[name] = live
+        self.keep(live.run()).add_done_callback(lambda _: self._streams.pop(name, None))
+        return live
+
+    def _admit(self) -> None:
+        if self.draining:
+            raise OverloadError(
+                "the server is stopping; try again in a moment", retry_after_ms=REFUSAL_RETRY_MS
+            )
+        if self.stats().connected >= self.settings.max_sessions:
+            raise OverloadError(
+                f"all {self.settings.max_sessions} streams are taken; try again in a moment, "
+                "or raise max_sessions",
+                retry_after_ms=REFUSAL_RETRY_MS,
+            )
+
+    def keep(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run ``work`` as a task that ``drain`` waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def find(self, request: ResumeMessage) -> LiveStream:
+        """The stream that a client lost, if it can be had back.
+
+        Raises:
+            NotFoundError: no such stream, not with this token, or too late.
+        """
+        live = self._streams.get(request.session)
+        if (
+            live is None
+            or not hmac.compare_digest(live.session.token.encode(), request.token.encode())
+            or not live.session.resumable
+        ):
+            raise NotFoundError("this stream cannot be resumed any more; open a new one")
+        return live
+
+    def park(self, live: LiveStream) -> None:
+        """Bound the number of parked streams, of which ``live`` is the latest."""
+        name = live.session.name
+        if name not in self._streams:
+            return
+        self._streams[name] = self._streams.pop(name)
+        parked = [live for live in self._streams.values() if live.session.parked]
+        for eldest in parked[: -self.settings.max_sessions]:
+            eldest.session.park_no_longer()
+            eldest.touch()
+
+    async def drain(self) -> None:
+        """Let every stream finish what it heard, for as long as the settings allow; then end them all."""
+        self.draining = True
+        for live in self._streams.values():
+            live.session.shut_down()
+            live.touch()
+        await self._settle(self.settings.drain_ms / 1000)
+        for live in self._streams.values():
+            live.session.abandon(RESTART)
+            live.touch()
+        await self._settle(GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+        await self._settle(GRACE_S)
+
+    async def _settle(self, timeout_s: float) -> None:
+        if self._tasks:
+            await asyncio.wait([*self._tasks], timeout=timeout_s)
