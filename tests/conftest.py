@@ -26,6 +26,7 @@ MakeNoise: TypeAlias = Callable[[Noise, int, int], Samples]
 
 def send_logs_to_pytest() -> None:
     """Log lines of servers that run in the tests' process are shown with the test that fails, and only then."""
+    structlog.reset_defaults()
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
         logger_factory=structlog.stdlib.LoggerFactory(),

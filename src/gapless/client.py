@@ -1,6 +1,6 @@
 """A client of the native stream, for asyncio.
 
-In: samples or encoded bytes. Out: the server's messages, typed as in ``gapless.serve.messages``.
+In: samples or encoded bytes. Out: the server's messages, typed as in ``gapless.serve.stream.messages``.
 Invariants: every failure is a ``GaplessError``; nothing is buffered here without bound: who does not read events is
 held back, and in the end cut off, by the server. Thread: the event loop's.
 
@@ -43,7 +43,7 @@ from gapless.errors import (
     GaplessError,
     ProtocolError,
 )
-from gapless.serve.messages import (
+from gapless.serve.stream.messages import (
     SUBPROTOCOL,
     ConfigureMessage,
     EndMessage,
@@ -124,7 +124,7 @@ class Client:
         priority: Literal["live", "bulk"] | None = None,
         save: bool | None = None,
     ) -> Stream:
-        """A stream, opened by ``async with``; see ``serve.messages.StreamOptions`` for what the options mean."""
+        """A stream, opened by ``async with``; see ``serve.stream.messages.StreamOptions`` for what the options mean."""
         options = StreamOptions(
             model=model,
             language=language,

@@ -10,8 +10,8 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import fields
 
-from gapless.serve import close
-from gapless.serve.messages import (
+from gapless.serve.stream import close
+from gapless.serve.stream.messages import (
     ClientMessage,
     HearingOptions,
     Limits,

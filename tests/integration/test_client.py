@@ -23,7 +23,7 @@ from gapless.errors import (
     OverloadError,
     ProtocolError,
 )
-from gapless.serve.messages import (
+from gapless.serve.stream.messages import (
     EndMessage,
     ErrorMessage,
     FinalMessage,

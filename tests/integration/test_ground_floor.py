@@ -16,7 +16,7 @@ import openai
 import pytest
 
 import gapless
-from gapless.serve.messages import EndMessage, FinalMessage, PartialMessage, ServerMessage
+from gapless.serve.stream.messages import EndMessage, FinalMessage, PartialMessage, ServerMessage
 
 
 @contextmanager

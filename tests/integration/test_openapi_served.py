@@ -6,9 +6,9 @@ import httpx
 import msgspec
 import pytest
 
+from gapless.serve.document.operations import Liveness, Ticket
 from gapless.serve.health import Health
-from gapless.serve.openai_messages import ModelList
-from gapless.serve.openapi_operations import Liveness, Ticket
+from gapless.serve.openai.messages import ModelList
 from gapless.settings import Settings
 from gapless.store.contract import Page
 from gapless.store.sqlite import SqliteStore

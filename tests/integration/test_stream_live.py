@@ -20,8 +20,8 @@ from websockets.typing import Origin, Subprotocol
 from gapless.audio.types import Samples
 from gapless.client import Client
 from gapless.listen.recogniser.contract import RecogniseOptions
-from gapless.serve import heartbeat
-from gapless.serve.messages import (
+from gapless.serve.stream import heartbeat
+from gapless.serve.stream.messages import (
     EndMessage,
     ErrorMessage,
     FinalMessage,

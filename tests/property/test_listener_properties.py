@@ -26,7 +26,8 @@ def hear(samples: Samples, cuts: list[int], rate_hz: int) -> list[ListenEvent]:
 
 @settings(max_examples=15)
 @given(
-    cuts=st.lists(st.integers(0, 150_000), max_size=30), rate_hz=st.sampled_from([8000, 16_000, 44_100])
+    cuts=st.lists(st.integers(0, 150_000), max_size=30),
+    rate_hz=st.sampled_from([8000, 16_000, 44_100]),
 )
 def test_the_split_of_a_stream_changes_no_final_and_no_boundary(
     cuts: list[int], rate_hz: int, load_speech: Callable[[str], Samples]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapless.errors import ProtocolError
-from gapless.serve.multipart import read_form
+from gapless.serve.openai.multipart import read_form
 
 CONTENT_TYPE = "multipart/form-data; boundary=bb"
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gapless.audio.types import Samples
-from gapless.serve.messages import (
+from gapless.serve.stream.messages import (
     EndMessage,
     FinalMessage,
     PartialMessage,

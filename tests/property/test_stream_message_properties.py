@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gapless.errors import ProtocolError
-from gapless.serve.messages import (
+from gapless.serve.stream.messages import (
     ClientMessage,
     FinalMessage,
     FlushedMessage,
@@ -19,7 +19,7 @@ from gapless.serve.messages import (
     decode_server,
     encode,
 )
-from gapless.serve.outgoing import Outgoing
+from gapless.serve.stream.outgoing import Outgoing
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

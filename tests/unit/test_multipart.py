@@ -8,7 +8,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from gapless.errors import ProtocolError, TooLargeError
-from gapless.serve.multipart import Form, FormLimits, boundary_of, read_form
+from gapless.serve.openai.multipart import Form, FormLimits, boundary_of, read_form
 
 BOUNDARY = "xYzZy"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"

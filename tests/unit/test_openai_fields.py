@@ -8,8 +8,8 @@ from gapless.errors import ProtocolError
 from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.segment import SegmentOptions
-from gapless.serve.openai_fields import check_language, hearing, language_of, read_request
-from gapless.serve.openai_messages import ServerVad, TranscriptionRequest
+from gapless.serve.openai.fields import check_language, hearing, language_of, read_request
+from gapless.serve.openai.messages import ServerVad, TranscriptionRequest
 
 ENGLISH = RecogniserInfo("english", "streaming", ("en",), True, "me", "MIT", "")
 ANYTHING = RecogniserInfo("anything", "whole", (), True, "me", "MIT", "")

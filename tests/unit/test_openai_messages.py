@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gapless.serve.openai_messages import ResponseFormat, render
+from gapless.serve.openai.messages import ResponseFormat, render
 from gapless.transcript import Transcript, Utterance, Word
 
 SILENCE = Transcript((), 3000, "m")

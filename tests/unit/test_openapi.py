@@ -11,9 +11,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from gapless.errors import OverloadError
 from gapless.serve.app import create_app
-from gapless.serve.field_docs import field_docs
-from gapless.serve.openapi import build_document
-from gapless.serve.openapi_operations import ERRORS
+from gapless.serve.document.field_docs import field_docs
+from gapless.serve.document.openapi import build_document
+from gapless.serve.document.operations import ERRORS
 from gapless.serve.problem import Dialect, problem_body, problem_of
 from gapless.testing.services import ScriptedServices
 

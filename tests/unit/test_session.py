@@ -18,7 +18,7 @@ from gapless.errors import (
     StoreError,
 )
 from gapless.listen.events import Failed, Final, Flushed, ListenEvent, Partial
-from gapless.serve.messages import (
+from gapless.serve.stream.messages import (
     EndMessage,
     ErrorMessage,
     FinalMessage,
@@ -31,8 +31,8 @@ from gapless.serve.messages import (
     StreamOptions,
     WarningMessage,
 )
-from gapless.serve.session import StreamSession
-from gapless.serve.work import (
+from gapless.serve.stream.session import StreamSession
+from gapless.serve.stream.work import (
     ConfigureJob,
     EndJob,
     Finished,

@@ -12,9 +12,9 @@ from gapless.errors import InvalidAudioError, MissingDependencyError, StoreError
 from gapless.listen.events import Final
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions
-from gapless.serve.hearing import Hearing, Keeper, listen_options_of
-from gapless.serve.messages import HearingOptions, StreamOptions
-from gapless.serve.work import (
+from gapless.serve.stream.hearing import Hearing, Keeper, listen_options_of
+from gapless.serve.stream.messages import HearingOptions, StreamOptions
+from gapless.serve.stream.work import (
     ConfigureJob,
     EndJob,
     Finished,

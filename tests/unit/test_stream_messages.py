@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gapless.errors import ProtocolError
-from gapless.serve.messages import (
+from gapless.serve.stream.messages import (
     EndMessage,
     FinalMessage,
     HearingOptions,

@@ -12,11 +12,11 @@ import pytest
 import structlog.testing
 
 from gapless.listen.recogniser.contract import Recognition
-from gapless.serve.hearing import Hearing
-from gapless.serve.live import LiveStream
-from gapless.serve.messages import StreamOptions
-from gapless.serve.session import StreamSession
-from gapless.serve.work import Finished, FinishJob, Heard, Job, Opened, OpenJob, Result
+from gapless.serve.stream.hearing import Hearing
+from gapless.serve.stream.live import LiveStream
+from gapless.serve.stream.messages import StreamOptions
+from gapless.serve.stream.session import StreamSession
+from gapless.serve.stream.work import Finished, FinishJob, Heard, Job, Opened, OpenJob, Result
 from gapless.settings import Settings
 
 Answer = TypeVar("Answer")

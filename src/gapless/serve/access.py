@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gapless.errors import AccessError, ForbiddenError, OverloadError
-from gapless.serve.messages import TICKET_PARAM
+from gapless.serve.stream.messages import TICKET_PARAM
 from gapless.settings import Settings
 
 TICKET_MS: Final = 60_000

@@ -23,13 +23,16 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gapless.errors import GaplessError
-from gapless.serve import health, openai, openapi, stream, transcripts
+from gapless.serve import health, transcripts
 from gapless.serve.access import Access, AccessControl, ticket_routes
+from gapless.serve.document import openapi
 from gapless.serve.middleware import BodyLimit, Boundary
+from gapless.serve.openai import transcriptions
 from gapless.serve.pages import page_routes
 from gapless.serve.problem import problem_response
-from gapless.serve.registry import Streams
 from gapless.serve.services import Services
+from gapless.serve.stream import endpoint
+from gapless.serve.stream.registry import Streams
 
 OPEN_PATHS: Final = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
 """What needs no key, besides the console's own files."""
@@ -50,10 +53,10 @@ def create_app(services: Services) -> Starlette:
         middleware.insert(1, _cors(settings.allowed_origins))
     app = Starlette(
         routes=[
-            *stream.routes(streams),
+            *endpoint.routes(streams),
             *health.routes(services, streams),
             *ticket_routes(access, _now_ms),
-            *openai.routes(services),
+            *transcriptions.routes(services),
             *transcripts.routes(services),
             *openapi.routes(services),
             *pages,

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gapless.serve.registry import Streams
 from gapless.serve.services import Services
+from gapless.serve.stream.registry import Streams
 
 
 class Health(msgspec.Struct, frozen=True):

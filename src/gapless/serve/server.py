@@ -19,9 +19,9 @@ import uvicorn
 from gapless.errors import ConfigError
 from gapless.serve.access import is_loopback
 from gapless.serve.app import create_app
-from gapless.serve.heartbeat import Heartbeat
-from gapless.serve.registry import Streams
 from gapless.serve.services import Services
+from gapless.serve.stream.heartbeat import Heartbeat
+from gapless.serve.stream.registry import Streams
 from gapless.settings import Settings
 
 BACKLOG: Final = 512

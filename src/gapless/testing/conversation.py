@@ -10,10 +10,10 @@ from concurrent.futures import wait
 from typing import Final, final
 
 from gapless.errors import GaplessError
-from gapless.serve.hearing import Hearing
-from gapless.serve.messages import ClientMessage, ServerMessage, StreamOptions, encode
 from gapless.serve.services import Services
-from gapless.serve.session import StreamSession
+from gapless.serve.stream.hearing import Hearing
+from gapless.serve.stream.messages import ClientMessage, ServerMessage, StreamOptions, encode
+from gapless.serve.stream.session import StreamSession
 from gapless.testing.clock import ManualClock
 
 NAME: Final = "s0"

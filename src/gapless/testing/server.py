@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-from gapless.serve.registry import StreamsStats
 from gapless.serve.server import Server
 from gapless.serve.services import Services
+from gapless.serve.stream.registry import StreamsStats
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 60.0

@@ -19,7 +19,7 @@ from gapless.errors import ProtocolError
 from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.segment import SegmentOptions
-from gapless.serve.openai_messages import ServerVad, TranscriptionRequest
+from gapless.serve.openai.messages import ServerVad, TranscriptionRequest
 
 LISTS: Final = frozenset(
     {

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from gapless.serve.messages import PartialMessage, ProgressMessage, ServerMessage
+from gapless.serve.stream.messages import PartialMessage, ProgressMessage, ServerMessage
 
 HISTORY: Final = 256
 """Messages that can be sent again."""

@@ -27,9 +27,8 @@ from gapless.listen.events import Final as FinalEvent
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recogniser.shelf import DEFAULT_NAMES
 from gapless.listen.recording import RecordingEvent
-from gapless.serve.multipart import Form, UploadedFile, read_form
-from gapless.serve.openai_fields import check_language, hearing, read_request
-from gapless.serve.openai_messages import (
+from gapless.serve.openai.fields import check_language, hearing, read_request
+from gapless.serve.openai.messages import (
     Model,
     ModelList,
     TextDeltaEvent,
@@ -39,9 +38,10 @@ from gapless.serve.openai_messages import (
     render,
     usage_of,
 )
+from gapless.serve.openai.multipart import Form, UploadedFile, read_form
+from gapless.serve.openai.uploads import Uploads, kept, unix_ms, unless_gone
 from gapless.serve.problem import problem_body, problem_of
 from gapless.serve.services import Services
-from gapless.serve.uploads import Uploads, kept, unix_ms, unless_gone
 from gapless.store.contract import SessionRecord
 from gapless.transcript import Transcript
 

@@ -24,9 +24,9 @@ from gapless.listen.events import Final as FinalEvent
 from gapless.listen.events import ListenEvent
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import Recognition
-from gapless.serve.messages import HearingOptions, StreamOptions, with_options
 from gapless.serve.services import Services
-from gapless.serve.work import (
+from gapless.serve.stream.messages import HearingOptions, StreamOptions, with_options
+from gapless.serve.stream.work import (
     ConfigureJob,
     EndJob,
     Finished,

@@ -17,7 +17,8 @@ from gapless.listen.events import (
     SpeechEnd,
     SpeechStart,
 )
-from gapless.serve.messages import (
+from gapless.serve.problem import problem_of
+from gapless.serve.stream.messages import (
     ErrorMessage,
     FinalMessage,
     FlushedMessage,
@@ -27,8 +28,7 @@ from gapless.serve.messages import (
     SpeechStartMessage,
     WordTime,
 )
-from gapless.serve.problem import problem_of
-from gapless.serve.work import NotKept
+from gapless.serve.stream.work import NotKept
 from gapless.transcript import Utterance
 
 

@@ -13,16 +13,16 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gapless.errors import NotFoundError, ProtocolError
-from gapless.serve.close import LOST, POLICY
-from gapless.serve.live import LiveStream, now_ms
-from gapless.serve.messages import (
+from gapless.serve.stream.close import LOST, POLICY
+from gapless.serve.stream.live import LiveStream, now_ms
+from gapless.serve.stream.messages import (
     SUBPROTOCOL,
     ResumeMessage,
     StreamOptions,
     encode,
     options_of_query,
 )
-from gapless.serve.registry import Streams
+from gapless.serve.stream.registry import Streams
 
 CLOSE_TIMEOUT_S: Final = 1.0
 """How long a client that does not read is asked politely."""

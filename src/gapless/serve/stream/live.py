@@ -18,9 +18,9 @@ import structlog
 
 from gapless.errors import GaplessError
 from gapless.listen.recogniser.contract import Recognition
-from gapless.serve.close import RESTART
-from gapless.serve.hearing import Hearing
-from gapless.serve.session import StreamSession
+from gapless.serve.stream.close import RESTART
+from gapless.serve.stream.hearing import Hearing
+from gapless.serve.stream.session import StreamSession
 
 Answer = TypeVar("Answer")
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from gapless.audio.format import AudioFormat
-from gapless.serve.messages import ProgressMessage
-from gapless.serve.work import Heard, HearJob
+from gapless.serve.stream.messages import ProgressMessage
+from gapless.serve.stream.work import Heard, HearJob
 
 JOB_MS: Final = 100
 """Audio in one job: long enough to be cheap, short enough that streams take turns."""

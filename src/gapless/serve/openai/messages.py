@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gapless.serve.messages import Name
+from gapless.serve.stream.messages import Name
 from gapless.transcript import Transcript, Utterance, Word, to_srt, to_text, to_vtt
 
 ResponseFormat: TypeAlias = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gapless.serve.field_docs import field_docs
-from gapless.serve.openapi_operations import ABOUT, ERRORS, GROUPS, OPERATIONS, Operation
+from gapless.serve.document.field_docs import field_docs
+from gapless.serve.document.operations import ABOUT, ERRORS, GROUPS, OPERATIONS, Operation
 from gapless.serve.pages import PAGE_HEADERS
 from gapless.serve.problem import dialect_of
 from gapless.serve.services import Services

@@ -10,10 +10,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gapless.serve import close
 from gapless.serve.health import Health
-from gapless.serve.messages import SUBPROTOCOL, ClientMessage, ServerMessage, StreamOptions
-from gapless.serve.openai_messages import (
+from gapless.serve.openai.messages import (
     Model,
     ModelList,
     Transcription,
@@ -22,6 +20,8 @@ from gapless.serve.openai_messages import (
     TranscriptionVerbose,
 )
 from gapless.serve.problem import Dialect
+from gapless.serve.stream import close
+from gapless.serve.stream.messages import SUBPROTOCOL, ClientMessage, ServerMessage, StreamOptions
 from gapless.serve.transcripts import ListParameters, ReadParameters
 from gapless.store.contract import Page, StoredTranscript
 

@@ -25,8 +25,9 @@ from gapless.errors import (
     TooLargeError,
 )
 from gapless.listen.events import Final as FinalEvent
-from gapless.serve import close
-from gapless.serve.messages import (
+from gapless.serve.problem import INTERNAL
+from gapless.serve.stream import close
+from gapless.serve.stream.messages import (
     ConfigureMessage,
     EndMessage,
     ErrorMessage,
@@ -43,11 +44,10 @@ from gapless.serve.messages import (
     decode_client,
     with_options,
 )
-from gapless.serve.meter import Meter
-from gapless.serve.outgoing import Outgoing
-from gapless.serve.problem import INTERNAL
-from gapless.serve.reports import error_message, event_message
-from gapless.serve.work import (
+from gapless.serve.stream.meter import Meter
+from gapless.serve.stream.outgoing import Outgoing
+from gapless.serve.stream.reports import error_message, event_message
+from gapless.serve.stream.work import (
     ConfigureJob,
     EndJob,
     Finished,

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gapless.errors import GaplessError
 from gapless.listen.events import ListenEvent
-from gapless.serve.messages import HearingOptions, StreamOptions
+from gapless.serve.stream.messages import HearingOptions, StreamOptions
 
 # --- jobs -----------------------------------------------------------------------------------------
 

@@ -16,12 +16,12 @@ from typing import Final
 import msgspec
 
 from gapless.errors import NotFoundError, OverloadError
-from gapless.serve.close import RESTART
-from gapless.serve.hearing import Hearing
-from gapless.serve.live import LiveStream, now_ms
-from gapless.serve.messages import ResumeMessage, StreamOptions
 from gapless.serve.services import Services
-from gapless.serve.session import StreamSession
+from gapless.serve.stream.close import RESTART
+from gapless.serve.stream.hearing import Hearing
+from gapless.serve.stream.live import LiveStream, now_ms
+from gapless.serve.stream.messages import ResumeMessage, StreamOptions
+from gapless.serve.stream.session import StreamSession
 
 REFUSAL_RETRY_MS: Final = 2000
 """When to try again for a place."""
