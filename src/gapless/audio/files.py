@@ -154,7 +154,7 @@ def readable(source: Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
         InvalidAudioError: it cannot be opened.
     """
     if not isinstance(source, Path):
-        yield source, "the audio"
+        yield source, "the file"
         return
     try:
         file = source.open("rb")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,6 +49,8 @@ def find_cache_dir(env: Mapping[str, str]) -> Path | None:
     """
     if chosen := env.get("NUMBA_CACHE_DIR"):
         return Path(chosen)
+    if sys.platform == "win32":
+        return None  # there are no owners and modes to tell a private folder by
     candidates = [Path(tempfile.gettempdir()) / f"gapless-kernels-{os.getuid()}"]
     if home := env.get("XDG_CACHE_HOME") or (env.get("HOME") and f"{env['HOME']}/.cache"):
         candidates.insert(0, Path(home) / "gapless" / "kernels")

@@ -127,10 +127,12 @@ class Listener:
                 "the sample rate of a stream cannot change; open another stream",
                 param="sample_rate",
             )
+        # Made first: if it cannot be had (no RNNoise), the stream goes on as it was.
+        front = Front(options.rate_hz, options.denoise, self._vad_model)
         events: list[ListenEvent] = []
         self._flush_front(events)
         self._options = options
-        self._front = Front(options.rate_hz, options.denoise, self._vad_model)
+        self._front = front
         self._segmenter = Segmenter(options.segment, start=self._history.end)
         self._work(events)
         return events

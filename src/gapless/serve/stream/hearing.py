@@ -145,13 +145,12 @@ class Hearing:
 
     def _configure(self, change: HearingOptions) -> Heard:
         options = with_options(self._options, change)
-        events = self._heard_by.flush()
         try:
-            events += self._heard_by.configure(
+            events = self._heard_by.configure(
                 listen_options_of(self._services.listen_options, options)
             )
         except GaplessError as error:
-            return self._report(events, error)
+            return self._report([], error)
         self._options = options
         return self._report(events)
 
