@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,11 @@ from gapless.errors import StoreError
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a writer waits for another process to finish its transaction."""
+
+RETRY_S: Final = 0.01
+
+PRIMARY_CODE: Final = 0xFF
+"""The part of an SQLite error code that says what, without why."""
 
 LARGEST_IDLE_LOG_BYTES: Final = 64 * 1024 * 1024
 """The write-ahead log is cut back to this once its pages are in the database."""
@@ -82,9 +88,7 @@ def _connect(path: Path, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    # With a write-ahead log readers never wait for the writer, nor the writer for readers.
-    mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode != "wal":
+    if _journal_mode(connection) != "wal":
         raise StoreError(
             f"the file system of {path} cannot share memory between programs, which SQLite needs; "
             "choose a local folder with --data-dir"
@@ -96,6 +100,25 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # Deleted text is overwritten, not just unlinked.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA journal_size_limit = {LARGEST_IDLE_LOG_BYTES}")
+
+
+def _journal_mode(connection: sqlite3.Connection) -> str:
+    """Switch to a write-ahead log: readers never wait for the writer then, nor the writer for readers.
+
+    Programs that open a new file at the same moment collide here, and this is the one lock that SQLite does not wait
+    for by itself.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return mode
 
 
 def _make_file(path: Path) -> None:
