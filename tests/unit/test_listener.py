@@ -205,16 +205,28 @@ def test_options_can_change_in_mid_stream(speech: Samples, vad: VadModel) -> Non
     cut = LISTEN_RATE_HZ * 3 // 2
     events = hear(listener, speech[:cut])
     changed = ListenOptions(
-        recognise=RecogniseOptions(language="de"), segment=SegmentOptions(endpointing_ms=300)
+        recognise=RecogniseOptions(prompt="names"), segment=SegmentOptions(endpointing_ms=300)
     )
     events += listener.configure(changed)
     events += hear(listener, speech[cut:])
 
-    languages = [options.language for options in recogniser.opened]
-    assert languages[0] is None
-    assert set(languages[1:]) == {"de"}
+    prompts = [options.prompt for options in recogniser.opened]
+    assert prompts[0] is None
+    assert set(prompts[1:]) == {"names"}
     starts = [event.at_ms for event in events if isinstance(event, SpeechStart)]
     assert starts == sorted(starts)
+
+
+def test_a_language_that_the_recogniser_does_not_know_is_refused(vad: VadModel) -> None:
+    german = ListenOptions(recognise=RecogniseOptions(language="de"))
+    british = ListenOptions(recognise=RecogniseOptions(language="en-GB"))
+    listener = Listener(british, ScriptedRecogniser(), vad)
+
+    with pytest.raises(ProtocolError, match="only en"):
+        listener.configure(german)
+    assert listener.options == british
+    with pytest.raises(ProtocolError, match="only en"):
+        Listener(german, ScriptedRecogniser(), vad)
 
 
 def test_the_rate_of_a_stream_cannot_change(vad: VadModel) -> None:

@@ -1,14 +1,12 @@
 """The form of a transcription request is read in every spelling, and refused with the field at fault."""
 
-from typing import Any
-
 import pytest
 
 from gapless.errors import ProtocolError
 from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.segment import SegmentOptions
-from gapless.serve.openai.fields import check_language, hearing, language_of, read_request
+from gapless.serve.openai.fields import hearing, language_of, read_request
 from gapless.serve.openai.messages import ServerVad, TranscriptionRequest
 
 ENGLISH = RecogniserInfo("english", "streaming", ("en",), True, "me", "MIT", "")
@@ -177,14 +175,3 @@ def test_one_language_is_used_and_several_are_left_to_the_model(
     fields: list[tuple[str, str]], language: str | None
 ) -> None:
     assert language_of(read(*fields)) == language
-
-
-def test_a_language_that_the_model_does_not_know_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="only en") as caught:
-        check_language(read(("language", "de")), ENGLISH)
-    assert caught.value.param == "language"
-
-
-@pytest.mark.parametrize(("language", "model"), [("en", ENGLISH), ("de", ANYTHING)])
-def test_a_language_that_the_model_may_know_is_let_through(language: str, model: Any) -> None:
-    check_language(read(("language", language)), model)

@@ -52,9 +52,13 @@ class Listener:
 
     The front half (resample to segment) runs at once and turns samples into tasks; the back half (recognise) works
     the tasks off in order and may have to wait for a place at the recogniser.
+
+    Raises:
+        ProtocolError: the recogniser does not know the language that ``options`` ask for.
     """
 
     def __init__(self, options: ListenOptions, recogniser: Recogniser, vad: VadModel) -> None:
+        recogniser.info.require_language(options.recognise.language)
         self._options = options
         self._recogniser = recogniser
         self._vad_model = vad
@@ -121,12 +125,17 @@ class Listener:
         return events
 
     def configure(self, options: ListenOptions) -> list[ListenEvent]:
-        """Go on with other options (same ``rate_hz``): what was heard so far is made final with the old ones."""
+        """Go on with other options (same ``rate_hz``): what was heard so far is made final with the old ones.
+
+        Raises:
+            ProtocolError: another rate, or a language that the recogniser does not know; nothing has changed then.
+        """
         if options.rate_hz != self._options.rate_hz:
             raise ProtocolError(
                 "the sample rate of a stream cannot change; open another stream",
                 param="sample_rate",
             )
+        self._recogniser.info.require_language(options.recognise.language)
         # Made first: if it cannot be had (no RNNoise), the stream goes on as it was.
         front = Front(options.rate_hz, options.denoise, self._vad_model)
         events: list[ListenEvent] = []

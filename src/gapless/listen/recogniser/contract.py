@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gapless.audio.types import Samples
+from gapless.errors import ProtocolError
 from gapless.transcript import Word
 
 
@@ -29,6 +30,24 @@ class RecogniserInfo(msgspec.Struct, frozen=True):
     owner: str
     licence: str
     description: str
+
+    def require_language(self, language: str | None) -> None:
+        """Refuse a language that the recogniser does not know, rather than hear one for another.
+
+        Args:
+            language: ISO 639-1, also with a region (``en-US``); None leaves it to the recogniser.
+
+        Raises:
+            ProtocolError: it does not know it.
+        """
+        if language is None or not self.languages:
+            return
+        if language.lower().partition("-")[0] not in self.languages:
+            raise ProtocolError(
+                f"{self.name} does not know the language {language!r}, only "
+                f"{', '.join(self.languages)}; choose another model, or leave the language out",
+                param="language",
+            )
 
 
 class RecogniseOptions(msgspec.Struct, frozen=True):

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from gapless.clean.amount import amount_of
 from gapless.errors import ProtocolError
 from gapless.listen.listener import ListenOptions
-from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.segment import SegmentOptions
 from gapless.serve.openai.messages import ServerVad, TranscriptionRequest
 
@@ -165,21 +164,6 @@ def language_of(request: TranscriptionRequest) -> str | None:
     if asked is None and len(request.languages) == 1:
         asked = request.languages[0]
     return None if asked is None else re.split("[-_]", asked, maxsplit=1)[0].strip().lower()
-
-
-def check_language(request: TranscriptionRequest, model: RecogniserInfo) -> None:
-    """Refuse a language that ``model`` does not know, rather than hear one for another.
-
-    Raises:
-        ProtocolError: it does not know it.
-    """
-    language = language_of(request)
-    if language is not None and model.languages and language not in model.languages:
-        raise ProtocolError(
-            f"{model.name} does not know the language {language!r}, only "
-            f"{', '.join(model.languages)}; choose another model, or leave the language out",
-            param="language" if request.language is not None else "languages",
-        )
 
 
 def _refusal(error: msgspec.ValidationError) -> ProtocolError:

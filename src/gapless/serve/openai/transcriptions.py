@@ -27,7 +27,7 @@ from gapless.listen.events import Final as FinalEvent
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recogniser.shelf import DEFAULT_NAMES
 from gapless.listen.recording import RecordingEvent
-from gapless.serve.openai.fields import check_language, hearing, read_request
+from gapless.serve.openai.fields import hearing, language_of, read_request
 from gapless.serve.openai.messages import (
     Model,
     ModelList,
@@ -109,7 +109,7 @@ class Transcriptions:
             raise InvalidAudioError("the file is empty; send a recording", param="file")
         request, unknown = read_request(form.fields)
         model = await _find_model(self._services, request.model)
-        check_language(request, model)
+        model.require_language(language_of(request))
         headers = {IGNORED_HEADER: _header_text(unknown)} if unknown else {}
         session = None
         if request.save and self._services.store is not None:
