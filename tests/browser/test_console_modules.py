@@ -83,3 +83,31 @@ def test_samples_become_16_bit_pcm_and_loud_ones_are_clipped(page: Page) -> None
 
     expected = np.round(np.clip(samples, -1, 1) * 32_767)
     assert np.abs(np.frombuffer(bytes(values), "<i2") - expected).max() <= 1
+
+
+def test_the_microphone_hands_over_every_sample_it_heard(page: Page) -> None:
+    lengths = page.evaluate(
+        """async () => {
+          const context = new AudioContext();
+          await context.audioWorklet.addModule("./capture-worklet.js");
+          const node = new AudioWorkletNode(context, "capture", {
+            numberOfOutputs: 0, processorOptions: { blockSamples: 1001 },
+          });
+          const source = new ConstantSourceNode(context);
+          source.connect(node);
+          source.start();
+          await context.resume();
+          const lengths = [];
+          return new Promise((resolve) => {
+            node.port.onmessage = ({ data }) => {
+              if (data === null) resolve(lengths);
+              else lengths.push(data.length);
+              if (lengths.length === 5) node.port.postMessage("end");
+            };
+          });
+        }"""
+    )
+
+    assert lengths[:5] == [1001] * 5
+    quantum = 128
+    assert sum(lengths) % quantum == 0

@@ -6,9 +6,17 @@ class Capture extends AudioWorkletProcessor {
     this.size = processorOptions.blockSamples;
     this.block = new Float32Array(this.size);
     this.filled = 0;
+    this.over = false;
+    // Asked to end: what a block has so far, then null.
+    this.port.onmessage = () => {
+      this.over = true;
+      if (this.filled) this.port.postMessage(this.block.slice(0, this.filled));
+      this.port.postMessage(null);
+    };
   }
 
   process([[samples]]) {
+    if (this.over) return false;
     // No samples while the device is being switched; the node stays alive.
     if (!samples) return true;
     let taken = 0;

@@ -5,6 +5,9 @@ import { BLOCK_SECONDS, MAX_RATE_HZ } from "./pcm.js";
 /** Blocks that may wait for a slow network: 30 seconds. */
 const MAX_WAITING = 30 / BLOCK_SECONDS;
 
+/** What the audio thread gets to hand over its last samples. */
+const REST_MS = 250;
+
 /** No microphone, and what to do about it. */
 export class MicrophoneError extends Error {}
 
@@ -54,8 +57,10 @@ class Microphone {
   encoding = "pcm_s16le";
   #context;
   #media;
+  #node;
   #waiting = [];
   #wake = () => {};
+  #stopping = null;
   #stopped = false;
   #error = null;
 
@@ -69,14 +74,14 @@ class Microphone {
     const [track] = this.#media.getAudioTracks();
     track.addEventListener("ended", () => this.#fail("The microphone was unplugged."));
     await this.#context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
-    const node = new AudioWorkletNode(this.#context, "capture", {
+    this.#node = new AudioWorkletNode(this.#context, "capture", {
       numberOfOutputs: 0,
       channelCount: 1,
       channelCountMode: "explicit",
       processorOptions: { blockSamples: Math.round(this.rateHz * BLOCK_SECONDS) },
     });
-    node.port.onmessage = ({ data }) => this.#take(data);
-    this.#context.createMediaStreamSource(this.#media).connect(node);
+    this.#node.port.onmessage = ({ data }) => (data ? this.#take(data) : this.#end());
+    this.#context.createMediaStreamSource(this.#media).connect(this.#node);
     await this.#context.resume();
     return this;
   }
@@ -91,8 +96,16 @@ class Microphone {
     }
   }
 
-  /** Let go of the microphone; what was heard is still handed out. */
+  /** Let go of the microphone; what was heard is still handed out, to the last sample. */
   stop() {
+    if (this.#stopping !== null) return;
+    this.#node?.port.postMessage("end");
+    // A device that went away stops the audio thread too, which then answers nobody.
+    this.#stopping = setTimeout(() => this.#end(), REST_MS);
+  }
+
+  #end() {
+    clearTimeout(this.#stopping);
     if (this.#stopped) return;
     this.#stopped = true;
     for (const track of this.#media.getTracks()) track.stop();
