@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gapless.errors import StoreError
+from gapless.store.failure import kind_of
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a writer waits for another process to finish its transaction."""
 
 RETRY_S: Final = 0.01
-
-PRIMARY_CODE: Final = 0xFF
-"""The part of an SQLite error code that says what, without why."""
 
 LARGEST_IDLE_LOG_BYTES: Final = 64 * 1024 * 1024
 """The write-ahead log is cut back to this once its pages are in the database."""
@@ -113,8 +111,7 @@ def _journal_mode(connection: sqlite3.Connection) -> str:
         try:
             mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & PRIMARY_CODE == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
+            if kind_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
         else:

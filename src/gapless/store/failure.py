@@ -34,12 +34,18 @@ OTHER: Final = "SQLite refused ({reason}): run `gapless doctor`"
 
 def store_error(error: sqlite3.Error, path: Path) -> GaplessError:
     """What ``error`` means for the database at ``path``."""
-    # Errors of the sqlite3 module itself, such as the use of a closed connection, carry no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE
+    code = kind_of(error)
     if code == sqlite3.SQLITE_INTERRUPT:
         return OverloadError("the search took too long; search for more or longer words")
     advice = ADVICE.get(code, OTHER.format(reason=error))
     return StoreError(f"transcripts in {path}: {advice}")
+
+
+def kind_of(error: sqlite3.Error) -> int:
+    """SQLite's code for what went wrong, without why: ``SQLITE_BUSY``, ``SQLITE_FULL`` ..."""
+    # Errors of the sqlite3 module itself, such as the use of a closed connection, carry no code.
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & PRIMARY_CODE
 
 
 @contextmanager
