@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from gapless.audio.files import probe_audio, read_audio, write_audio
+from gapless.audio.files import open_audio, read_audio, write_audio
 from gapless.audio.types import DENOISE_RATE_HZ
 from gapless.cli.main import main
 
@@ -26,7 +26,8 @@ def test_noise_is_removed_as_far_as_asked_and_the_length_stays(tmp_path: Path) -
         result = CliRunner().invoke(main, ["denoise", str(source), str(target), "--amount", amount])
         assert (result.exit_code, result.output) == (0, "")
         assert sum(map(len, read_audio(target, DENOISE_RATE_HZ))) == len(noise)
-        assert probe_audio(target).rate_hz == DENOISE_RATE_HZ
+        with open_audio(target) as cleaned:
+            assert cleaned.info.rate_hz == DENOISE_RATE_HZ
         levels[amount] = level(target)
 
     assert abs(levels["0"] / level(source) - 1) < 0.001

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gapless.audio.types import Samples
-from gapless.clean.rnnoise import DELAY_SAMPLES, FRAME_SAMPLES, Rnnoise, is_available, load_library
+from gapless.clean.rnnoise import DELAY_SAMPLES, FRAME_SAMPLES, Rnnoise, load_library
 from gapless.errors import ModelError
 
 
@@ -23,10 +23,6 @@ def sound() -> Samples:
 def clean(state: Rnnoise, samples: Samples) -> Samples:
     frames = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     return np.concatenate([state.process(frame) for frame in frames])
-
-
-def test_it_is_here_because_the_test_environment_has_it() -> None:
-    assert is_available()
 
 
 def test_the_library_agrees_on_the_frame() -> None:

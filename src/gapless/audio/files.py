@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 from av.audio.stream import AudioStream
 
-from gapless.audio.demux import AudioInfo, Sound, open_sound
+from gapless.audio.demux import Sound, open_sound
 from gapless.audio.finite import finite
 from gapless.audio.types import Samples
 from gapless.errors import (
@@ -73,28 +73,6 @@ def open_audio(source: Path | BinaryIO) -> Iterator[AudioFile]:
     """
     with readable(source) as (file, name), open_sound(file, name) as sound:
         yield AudioFile(sound)
-
-
-def probe_audio(source: Path | BinaryIO) -> AudioInfo:
-    """What a file says about its sound; an object is put back to where it stood.
-
-    Raises:
-        UnsupportedAudioError: also for an object that cannot seek: its beginning would be lost.
-        NotFoundError, InvalidAudioError: as for ``open_audio``.
-    """
-    if isinstance(source, Path):
-        with open_audio(source) as audio:
-            return audio.info
-    if not source.seekable():
-        raise UnsupportedAudioError(
-            "cannot look into a stream without losing its beginning; use open_audio", param="file"
-        )
-    position = source.tell()
-    try:
-        with open_audio(source) as audio:
-            return audio.info
-    finally:
-        source.seek(position)
 
 
 def read_audio(

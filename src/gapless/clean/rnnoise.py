@@ -33,15 +33,6 @@ LIBRARIES: Final = ("librnnoise.so", "librnnoise.dylib", "rnnoise.dll")
 """The library's names on Linux, macOS and Windows; each wheel carries one."""
 
 
-def is_available() -> bool:
-    """Whether RNNoise is installed and loads here."""
-    try:
-        load_library()
-    except MissingDependencyError:
-        return False
-    return True
-
-
 @cache
 def load_library() -> ctypes.CDLL:
     """The library, loaded once, with the types of its functions declared.

@@ -43,17 +43,19 @@ def denoise(source: Path, target: Path, *, amount: float) -> None:
     OUT ends in .wav, .flac, .ogg, .opus, .mp3, .m4a or .webm; it is mono at 48 kHz and as long as
     IN. A little noise left in often sounds more natural than none.
     """
-    from gapless.audio.files import probe_audio, read_audio, write_audio
+    from gapless.audio.files import open_audio, write_audio
     from gapless.audio.types import DENOISE_RATE_HZ
     from gapless.clean.denoise import Denoiser
     from gapless.cli.progress import FileBars
 
-    duration_ms = probe_audio(source).duration_ms
-    with closing(Denoiser(amount)) as denoiser, FileBars(1) as bars:
-        blocks = read_audio(source, DENOISE_RATE_HZ)
-        write_audio(
-            target, _cleaned(blocks, denoiser, bars, source.name, duration_ms), DENOISE_RATE_HZ
-        )
+    with (
+        open_audio(source) as audio,
+        closing(Denoiser(amount)) as denoiser,
+        FileBars(1) as bars,
+    ):
+        blocks = audio.blocks(DENOISE_RATE_HZ)
+        cleaned = _cleaned(blocks, denoiser, bars, source.name, audio.info.duration_ms)
+        write_audio(target, cleaned, DENOISE_RATE_HZ)
 
 
 def _cleaned(

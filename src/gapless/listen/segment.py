@@ -86,11 +86,6 @@ class Segmenter:
             return min(self._speech_end, self._position)
         return max(self._position - self.lookback_samples, self._floor, 0)
 
-    @property
-    def speaking(self) -> bool:
-        """Whether a span is open."""
-        return self._open_from is not None
-
     def process(self, probabilities: npt.NDArray[np.float32]) -> list[SegmentAction]:
         """Judge the next windows."""
         actions: list[SegmentAction] = []
