@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports browser wheel lock clean
+.PHONY: help run test check lint format types imports browser triton proto wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -14,9 +14,9 @@ run: .venv/.run ## start the server and the console on http://127.0.0.1:8000
 	$(BIN)/gapless serve
 
 test: .venv/.dev ## run the tests that need nothing but this checkout
-	$(BIN)/pytest -q -m "not browser"
+	$(BIN)/pytest -q -n auto -m "not browser and not triton"
 
-check: lint types imports test browser ## everything this machine can check
+check: lint types imports test triton browser ## everything this machine can check
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -35,6 +35,13 @@ imports: .venv/.dev
 browser: .venv/.dev ## drive the console in a real Chromium
 	$(BIN)/pytest -q -m browser
 
+triton: .venv/.dev ## hold the Triton backend against a real tritonserver
+	$(BIN)/pytest -q -m triton
+
+proto: $(UV) ## compile the protocol files of infer/wire again
+	cd src/gapless/infer/wire && $(CURDIR)/$(UV) tool run --quiet --from grpcio-tools python -m grpc_tools.protoc \
+		-I. --descriptor_set_out=messages.binpb kserve.proto health.proto
+
 wheel: .venv/.dev ## build dist/gapless-*.whl
 	$(UV) build --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
 
@@ -44,7 +51,7 @@ lock: $(UV) ## compile requirements/*.txt again (hashes, no index host)
 	$(UV) pip compile $(LOCK_FLAGS) pyproject.toml --extra all --group dev -c requirements/run.txt -o requirements/dev.txt
 
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command "make lock"
+	--custom-compile-command "make lock" -c requirements/ceilings.in
 
 clean: ## remove everything that the targets above made
 	rm -rf .tools .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

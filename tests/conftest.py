@@ -13,9 +13,12 @@ import av
 import numpy as np
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples
+from gapless.infer.inference import Inference
+from gapless.infer.open import open_inference
+from gapless.settings import Settings
 
 SPEECH_DIR = Path(__file__).parent / "data" / "speech"
 
@@ -36,8 +39,8 @@ def send_logs_to_pytest() -> None:
 send_logs_to_pytest()
 
 # The same cases on every machine: what fails anywhere fails everywhere. No database: nothing is left behind.
-settings.register_profile("gapless", derandomize=True, deadline=None, database=None)
-settings.load_profile("gapless")
+hypothesis_settings.register_profile("gapless", derandomize=True, deadline=None, database=None)
+hypothesis_settings.load_profile("gapless")
 
 
 def pytest_report_header() -> str:
@@ -77,6 +80,13 @@ def load_speech() -> LoadSpeech:
         return np.concatenate(parts)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def inference() -> Iterator[Inference]:
+    """The engine over the models that Gapless carries, shared by all tests that only use it."""
+    with open_inference(Settings(models_dir="/nowhere", repository_poll_ms=0)) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

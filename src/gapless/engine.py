@@ -6,7 +6,6 @@ Invariants: models load once and are shared; everything opened here is closed by
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +15,14 @@ from typing import BinaryIO, Self
 import msgspec
 
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
+from gapless.infer.inference import Inference
+from gapless.infer.open import open_inference
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo
 from gapless.listen.recogniser.shelf import Shelf
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
-from gapless.listen.vad import VadModel
+from gapless.listen.vad import VAD_MODEL
 from gapless.settings import Settings
 from gapless.store.contract import Store
 from gapless.store.sqlite import SqliteStore
@@ -34,9 +35,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._shelf = Shelf(settings)
-        self._vad: VadModel | None = None
-        self._vad_lock = threading.Lock()
-        """Guards the making of ``_vad``."""
+        self._inference = open_inference(settings)
         self._store: Store | None = None
         self._ready = False
         # A thread that waits for the disk or for a model holds no core: two more than there are cores.
@@ -49,11 +48,12 @@ class Engine:
 
         Raises:
             ConfigError: the default model is not here.
+            ModelError: the voice detector cannot be loaded.
             StoreError: the store cannot be opened.
         """
         self._open_store()
         self._shelf.get(self._settings.model)
-        self._vad_model()
+        self._inference.models.acquire(VAD_MODEL).release()
         self._ready = True
 
     def close(self) -> None:
@@ -61,6 +61,7 @@ class Engine:
         self._ready = False
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._shelf.close()
+        self._inference.close()
         if self._store is not None:
             self._store.close()
 
@@ -84,6 +85,11 @@ class Engine:
     def store(self) -> Store | None:
         """Where transcripts are kept; None when keeping is switched off."""
         return self._store
+
+    @property
+    def inference(self) -> Inference:
+        """What runs the models that turn tensors into tensors."""
+        return self._inference
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -129,7 +135,7 @@ class Engine:
             ModelNotFoundError: no such model here.
         """
         recogniser = self._shelf.get(model or self._settings.model, allow_paths=allow_paths)
-        return Listener(options, recogniser, self._vad_model())
+        return Listener(options, recogniser, self._inference)
 
     def transcribe(
         self,
@@ -149,12 +155,6 @@ class Engine:
             model, msgspec.structs.replace(options, rate_hz=rate_hz), allow_paths=allow_paths
         )
         return hear_recording(source, listener, max_ms)
-
-    def _vad_model(self) -> VadModel:
-        with self._vad_lock:
-            if self._vad is None:
-                self._vad = VadModel()
-            return self._vad
 
     def _open_store(self) -> None:
         if self._settings.save and self._store is None:

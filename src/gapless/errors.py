@@ -16,6 +16,7 @@
     ├── AccessError (PermissionError)     no key, a wrong key, a foreign origin
     │   └── ForbiddenError                known, but not allowed
     ├── ConnectionLostError (ConnectionError)  the other side cannot be reached, or went away
+    ├── DeadlineError (TimeoutError)      no answer in the time that the caller gave it
     ├── StoreError (RuntimeError)         what is kept cannot be read or written
     └── OverloadError (RuntimeError)      a bound is reached: come back later
 
@@ -138,6 +139,13 @@ class ConnectionLostError(GaplessError, ConnectionError):
     """A server cannot be reached, or went away before it was done."""
 
     code = "connection_lost"
+    retryable = True
+
+
+class DeadlineError(GaplessError, TimeoutError):
+    """The answer would have come after its deadline; the work was not begun, or was given up."""
+
+    code = "deadline_exceeded"
     retryable = True
 
 

@@ -40,6 +40,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     port: Annotated[
         int, _field("server", "TCP port to listen on; 0 picks a free one.", ge=0, le=65_535)
     ] = 8000
+    grpc_port: Annotated[
+        int,
+        _field(
+            "server",
+            "TCP port of KServe over gRPC; 0 picks a free one, -1: none.",
+            ge=-1,
+            le=65_535,
+        ),
+    ] = -1
     api_key: Annotated[
         str | None,
         _field("server", "Secret that clients must send (Authorization: Bearer, or X-API-Key)."),
@@ -133,6 +142,54 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_utterance_ms: Annotated[
         int, _field("listen", "An utterance longer than this is split.", "ms", ge=1000, le=300_000)
     ] = 30_000
+
+    # --- inference ---
+    executors: Annotated[
+        int,
+        _field(
+            "inference",
+            "Calls of models at a time; 0: one per physical core, divided by EXECUTOR_THREADS.",
+            ge=0,
+            le=256,
+        ),
+    ] = 0
+    executor_threads: Annotated[
+        int, _field("inference", "Threads that one call of a model uses.", ge=1, le=256)
+    ] = 1
+    remote_calls: Annotated[
+        int, _field("inference", "Calls of models on other servers at a time.", ge=1, le=1024)
+    ] = 32
+    provider: Annotated[
+        Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"],
+        _field("inference", "What computes; auto takes the first that this machine really has."),
+    ] = "auto"
+    max_waiting_rows: Annotated[
+        int,
+        _field("inference", "Rows that may wait for all models together.", ge=1, le=1_000_000),
+    ] = 4096
+    watchdog_ms: Annotated[
+        int,
+        _field("inference", "A row that was not run for this long fails.", "ms", ge=100),
+    ] = 10_000
+    model_memory_bytes: Annotated[
+        int,
+        _field(
+            "inference",
+            "Memory that loaded models may take; idle ones make room, the least recently used first.",
+            "bytes",
+            ge=16 * MIB,
+        ),
+    ] = 2048 * MIB
+    pinned_models: Annotated[
+        tuple[str, ...], _field("inference", "Models that stay in memory once they are loaded.")
+    ] = ("silero_vad",)
+    tensor_model: Annotated[
+        str, _field("inference", "Model of /v1/infer where none is asked for.")
+    ] = "silero_vad"
+    repository_poll_ms: Annotated[
+        int,
+        _field("inference", "Time between looks for new files in MODELS_DIR; 0: none.", "ms", ge=0),
+    ] = 1000
 
     # --- files ---
     data_dir: Annotated[

@@ -9,16 +9,12 @@ from hypothesis import strategies as st
 
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ, Samples
 from gapless.clean.denoise import Denoiser
+from gapless.infer.inference import Inference
 from gapless.listen.segment import WINDOW_SAMPLES
-from gapless.listen.vad import Vad, VadModel
+from gapless.listen.vad import Vad
 from gapless.testing.laws import check_stage, usual_splits
 
 splits = st.lists(st.integers(0, 3000), max_size=30)
-
-
-@pytest.fixture(scope="module")
-def model() -> VadModel:
-    return VadModel()
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +29,19 @@ def speech_48k(speech: Samples) -> Samples:
     return resampled
 
 
-def test_voice_activity_keeps_the_laws(model: VadModel, speech: Samples) -> None:
+def test_voice_activity_keeps_the_laws(inference: Inference, speech: Samples) -> None:
     check_stage(
-        lambda: Vad(model), speech, usual_splits(len(speech)), samples_per_output=WINDOW_SAMPLES
+        lambda: Vad(inference), speech, usual_splits(len(speech)), samples_per_output=WINDOW_SAMPLES
     )
 
 
 @settings(max_examples=10)
 @given(split=splits)
 def test_voice_activity_keeps_the_laws_under_any_split(
-    model: VadModel, speech: Samples, split: list[int]
+    inference: Inference, speech: Samples, split: list[int]
 ) -> None:
     ones = [1] * WINDOW_SAMPLES  # reach the declared latency whatever the split
-    check_stage(lambda: Vad(model), speech, [ones, split], samples_per_output=WINDOW_SAMPLES)
+    check_stage(lambda: Vad(inference), speech, [ones, split], samples_per_output=WINDOW_SAMPLES)
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])

@@ -15,14 +15,15 @@ from gapless import api
 from gapless.cli.main import main as gapless_command
 from gapless.engine import Engine
 from gapless.settings import Settings
-from gapless.testing.server import running_server
+from gapless.testing.server import RunningServer, running_server
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"^```(\w+)\n(.*?)^```$(?:\n\nIt prints:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL
 )
-PLACEHOLDER = "http://127.0.0.1:8000"
+PLACEHOLDER = "127.0.0.1:8000"
+GRPC_PLACEHOLDER = "127.0.0.1:8001"
 
 
 def blocks(language: str) -> list[object]:
@@ -39,16 +40,16 @@ def blocks(language: str) -> list[object]:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine that keeps what it hears."""
     folder = tmp_path_factory.mktemp("data")
-    with Engine(Settings(port=0, data_dir=str(folder), decoders=2)) as engine:
+    with Engine(Settings(port=0, grpc_port=0, data_dir=str(folder), decoders=2)) as engine:
         engine.start()
         yield engine
 
 
 @pytest.fixture(scope="module")
-def server_url(engine: Engine) -> Iterator[str]:
-    """Where that engine serves."""
-    with running_server(engine) as server:
-        yield server.url
+def server(engine: Engine) -> Iterator[RunningServer]:
+    """Serves that engine."""
+    with running_server(engine) as running:
+        yield running
 
 
 @pytest.fixture
@@ -65,10 +66,11 @@ def reader(
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(("code", "printed"), blocks("python"))
 def test_the_python_of_the_documentation_runs(
-    code: str, printed: str, server_url: str, capsys: pytest.CaptureFixture[str]
+    code: str, printed: str, server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = code.replace(PLACEHOLDER, server_url)
-    code = code.replace(PLACEHOLDER.replace("http", "ws"), server_url.replace("http", "ws"))
+    assert server.grpc is not None
+    code = code.replace(PLACEHOLDER, server.url.removeprefix("http://"))
+    code = code.replace(GRPC_PLACEHOLDER, server.grpc)
 
     exec(compile(code, "documentation", "exec"), {"__name__": "__main__"})
 

@@ -8,11 +8,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import tritonclient.grpc
 from click.testing import CliRunner
 
 from gapless.cli.main import main
 from gapless.cli.serve import banner
+from gapless.serve.server import Addresses
 from gapless.settings import Settings, Source
+
+AT = Addresses("http://x", None)
 
 
 def test_the_server_says_where_it_is_answers_there_and_stops_on_ctrl_c(tmp_path: Path) -> None:
@@ -26,7 +30,7 @@ def test_the_server_says_where_it_is_answers_there_and_stops_on_ctrl_c(tmp_path:
         assert server.stdout is not None
         assert server.stderr is not None
         try:
-            lines = [server.stdout.readline() for _ in range(6)]
+            lines = [server.stdout.readline() for _ in range(7)]
             found = re.search(r"http://127\.0\.0\.1:\d+", lines[1])
             assert found, lines
             with urllib.request.urlopen(f"{found[0]}/health/ready", timeout=30) as answer:
@@ -40,6 +44,44 @@ def test_the_server_says_where_it_is_answers_there_and_stops_on_ctrl_c(tmp_path:
     assert code in (0, 130)
     assert "Traceback" not in complaints
     assert str(tmp_path) in "".join(lines)
+
+
+def test_the_server_answers_over_grpc_where_it_says(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gapless", "serve", "--port", "0", "--grpc-port", "0"]
+    server = subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        try:
+            lines = [server.stdout.readline() for _ in range(7)]
+            found = re.search(r"over gRPC at (127\.0\.0\.1:\d+)", "".join(lines))
+            assert found, lines
+            with tritonclient.grpc.InferenceServerClient(found[1]) as client:
+                assert client.is_server_ready()
+                assert client.is_model_ready("silero_vad")
+                assert client.get_model_metadata("silero_vad").name == "silero_vad"
+            server.send_signal(signal.SIGTERM)
+            code = server.wait(30)
+        finally:
+            server.kill()
+        complaints = server.stderr.read()
+
+    assert code in (0, 130)
+    assert "Traceback" not in complaints
+
+
+def test_grpc_without_its_library_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+
+    result = CliRunner().invoke(main, ["serve", "--grpc-port", "0"], env={"GAPLESS_CONFIG": ""})
+
+    assert result.exit_code == 1
+    assert "run `pip install 'gapless[grpc]'`" in result.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
@@ -64,12 +106,19 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
 def test_the_banner_never_shows_the_key() -> None:
     settings = Settings(api_key="open sesame", data_dir="/data")
 
-    text = banner("http://x", settings, Source("environment", "GAPLESS_API_KEY"))
+    text = banner(AT, settings, Source("environment", "GAPLESS_API_KEY"))
 
     assert "open sesame" not in text
     assert "clients must send the one from GAPLESS_API_KEY" in text
     assert "/data/transcripts.db" in text
 
 
+def test_the_banner_shows_grpc_only_where_it_is_served() -> None:
+    settings, source = Settings(), Source("default")
+
+    assert "gRPC" not in banner(AT, settings, source)
+    assert "over gRPC at y:1" in banner(Addresses("http://x", "y:1"), settings, source)
+
+
 def test_the_banner_says_when_nothing_is_kept() -> None:
-    assert "not kept" in banner("http://x", Settings(save=False), Source("default"))
+    assert "not kept" in banner(AT, Settings(save=False), Source("default"))

@@ -11,6 +11,8 @@ HEAVY = (
     "av",
     "ctranslate2",
     "faster_whisper",
+    "google.protobuf",
+    "grpc",
     "huggingface_hub",
     "numba",
     "numpy",
@@ -63,6 +65,12 @@ def test_the_client_needs_no_model_library() -> None:
     heavy = loaded_after("import gapless\ngapless.Client")
 
     assert not heavy & {"av", "ctranslate2", "faster_whisper", "numba", "onnxruntime"}
+
+
+def test_the_engine_and_its_server_load_grpc_only_where_it_is_used() -> None:
+    heavy = loaded_after("import gapless.engine, gapless.serve.server, gapless.cli.serve")
+
+    assert not heavy & {"google.protobuf", "grpc"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,15 @@ import pytest
 
 from gapless.serve.document.operations import Liveness, Ticket
 from gapless.serve.health import Health
+from gapless.serve.infer_messages import FluxAnswer, ModelDescription
+from gapless.serve.kserve.messages import (
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+    StatisticsAnswer,
+)
 from gapless.serve.openai.messages import ModelList
 from gapless.settings import Settings
 from gapless.store.contract import Page
@@ -60,6 +69,15 @@ def test_the_page_needs_no_key_and_may_load_only_from_here(
         ("GET", "/v1/models", ModelList),
         ("GET", "/v1/transcripts", Page),
         ("POST", "/v1/tickets", Ticket),
+        ("GET", "/v1/infer", ModelDescription),
+        ("GET", "/v1/flux/872", FluxAnswer),
+        ("GET", "/v2", ServerMetadata),
+        ("GET", "/v2/health/live", ServerLive),
+        ("GET", "/v2/health/ready", ServerReady),
+        ("GET", "/v2/models/silero_vad", ModelMetadata),
+        ("GET", "/v2/models/silero_vad/ready", ModelReady),
+        ("GET", "/v2/models/silero_vad/stats", StatisticsAnswer),
+        ("GET", "/v2/models/stats", StatisticsAnswer),
     ],
 )
 def test_an_answer_has_the_shape_that_the_document_says(

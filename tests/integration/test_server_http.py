@@ -239,7 +239,7 @@ from gapless.settings import Settings
 from gapless.testing.services import ScriptedServices
 
 with ScriptedServices(Settings(port=0, save=False)) as services:
-    run_server(services, on_ready=lambda url: print(url, flush=True))
+    run_server(services, on_ready=lambda at: print(at.url, flush=True))
 print("closed in order", flush=True)
 """
 

@@ -15,7 +15,9 @@ def test_models_lists_what_is_here(tmp_path: Path) -> None:
         env={"GAPLESS_CONFIG": ""},
     )
 
-    assert [info["name"] for info in json.loads(result.stdout)] == ["pocketsphinx"]
+    listed = json.loads(result.stdout)
+    assert [info["name"] for info in listed["recognisers"]] == ["pocketsphinx"]
+    assert [model["name"] for model in listed["tensors"]] == ["silero_vad"]
 
 
 def test_models_path_prints_the_folder(tmp_path: Path) -> None:

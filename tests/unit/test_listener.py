@@ -9,6 +9,7 @@ import pytest
 from gapless.audio.resample import Resampler
 from gapless.audio.types import LISTEN_RATE_HZ, Samples
 from gapless.errors import ModelError, ProtocolError
+from gapless.infer.inference import Inference
 from gapless.listen.events import (
     Failed,
     Final,
@@ -22,16 +23,10 @@ from gapless.listen.front import Front
 from gapless.listen.listener import Listener, ListenOptions, settle
 from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.listen.segment import SegmentOptions
-from gapless.listen.vad import VadModel
 from gapless.testing.recogniser import Failure, ScriptedRecogniser
 
 SPEECH = "utterances.flac"
 LoadSpeech = Callable[[str], Samples]
-
-
-@pytest.fixture(scope="module")
-def vad() -> VadModel:
-    return VadModel()
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +47,9 @@ def finals(events: list[ListenEvent]) -> list[Final]:
 
 
 def test_each_utterance_is_announced_guessed_ended_and_final(
-    speech: Samples, vad: VadModel
+    speech: Samples, inference: Inference
 ) -> None:
-    events = hear(Listener(ListenOptions(), ScriptedRecogniser(), vad), speech)
+    events = hear(Listener(ListenOptions(), ScriptedRecogniser(), inference), speech)
 
     first = [event for event in events if getattr(event, "utt", None) == "u1"]
     assert isinstance(first[0], SpeechStart)
@@ -67,14 +62,14 @@ def test_each_utterance_is_announced_guessed_ended_and_final(
 
 
 def test_times_are_audio_time_and_words_lie_within_their_utterance(
-    speech: Samples, vad: VadModel
+    speech: Samples, inference: Inference
 ) -> None:
     shift_ms = 2000
     silence = np.zeros(LISTEN_RATE_HZ * shift_ms // 1000, np.float32)
-    plain = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), vad), speech))
+    plain = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), inference), speech))
     late = finals(
         hear(
-            Listener(ListenOptions(), ScriptedRecogniser(), vad), np.concatenate((silence, speech))
+            Listener(ListenOptions(), ScriptedRecogniser(), inference), np.concatenate((silence, speech))
         )
     )
 
@@ -86,8 +81,8 @@ def test_times_are_audio_time_and_words_lie_within_their_utterance(
         assert words[-1].end_ms <= shifted.utterance.end_ms
 
 
-def test_silence_and_noise_give_no_event(vad: VadModel) -> None:
-    listener = Listener(ListenOptions(), ScriptedRecogniser(), vad)
+def test_silence_and_noise_give_no_event(inference: Inference) -> None:
+    listener = Listener(ListenOptions(), ScriptedRecogniser(), inference)
     noise = np.random.default_rng(1).normal(0, 0.05, 5 * LISTEN_RATE_HZ).astype(np.float32)
 
     assert hear(listener, np.zeros(5 * LISTEN_RATE_HZ, np.float32)) == []
@@ -96,9 +91,9 @@ def test_silence_and_noise_give_no_event(vad: VadModel) -> None:
 
 
 def test_a_flush_in_mid_speech_makes_what_was_said_final_and_the_stream_goes_on(
-    speech: Samples, vad: VadModel
+    speech: Samples, inference: Inference
 ) -> None:
-    listener = Listener(ListenOptions(), ScriptedRecogniser(), vad)
+    listener = Listener(ListenOptions(), ScriptedRecogniser(), inference)
     cut = LISTEN_RATE_HZ * 3 // 2
     before = hear(listener, speech[:cut]) + listener.flush("now")
     after = hear(listener, speech[cut:])
@@ -110,8 +105,8 @@ def test_a_flush_in_mid_speech_makes_what_was_said_final_and_the_stream_goes_on(
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 44_100, 48_000])
-def test_many_flushes_do_not_shift_time(rate_hz: int, vad: VadModel) -> None:
-    listener = Listener(ListenOptions(rate_hz=rate_hz), ScriptedRecogniser(), vad)
+def test_many_flushes_do_not_shift_time(rate_hz: int, inference: Inference) -> None:
+    listener = Listener(ListenOptions(rate_hz=rate_hz), ScriptedRecogniser(), inference)
     for _ in range(100):
         listener.accept(np.zeros(rate_hz // 100 + 1, np.float32))
         listener.flush()
@@ -122,12 +117,12 @@ def test_many_flushes_do_not_shift_time(rate_hz: int, vad: VadModel) -> None:
 
 
 def test_speech_is_announced_while_no_place_is_free_and_nothing_is_lost(
-    speech: Samples, vad: VadModel
+    speech: Samples, inference: Inference
 ) -> None:
     recogniser = ScriptedRecogniser(places=1)
-    alone = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), vad), speech))
+    alone = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), inference), speech))
     holder = recogniser.open(RecogniseOptions()).result()
-    listener = Listener(ListenOptions(), recogniser, vad)
+    listener = Listener(ListenOptions(), recogniser, inference)
 
     events = listener.accept(speech)
     assert isinstance(events[0], SpeechStart)
@@ -141,10 +136,10 @@ def test_speech_is_announced_while_no_place_is_free_and_nothing_is_lost(
     assert listener.waiting is None
 
 
-def test_closing_a_waiting_listener_leaves_the_queue(speech: Samples, vad: VadModel) -> None:
+def test_closing_a_waiting_listener_leaves_the_queue(speech: Samples, inference: Inference) -> None:
     recogniser = ScriptedRecogniser(places=1)
     holder = recogniser.open(RecogniseOptions()).result()
-    listener = Listener(ListenOptions(), recogniser, vad)
+    listener = Listener(ListenOptions(), recogniser, inference)
     listener.accept(speech)
     listener.close()
 
@@ -154,11 +149,11 @@ def test_closing_a_waiting_listener_leaves_the_queue(speech: Samples, vad: VadMo
 
 
 def test_closing_gives_back_a_place_that_was_granted_but_not_taken(
-    speech: Samples, vad: VadModel
+    speech: Samples, inference: Inference
 ) -> None:
     recogniser = ScriptedRecogniser(places=1)
     holder = recogniser.open(RecogniseOptions()).result()
-    listener = Listener(ListenOptions(), recogniser, vad)
+    listener = Listener(ListenOptions(), recogniser, inference)
     listener.accept(speech)
     holder.cancel()
     listener.close()
@@ -166,9 +161,9 @@ def test_closing_gives_back_a_place_that_was_granted_but_not_taken(
     assert recogniser.stats().busy == 0
 
 
-def test_closing_in_mid_utterance_gives_the_place_back(speech: Samples, vad: VadModel) -> None:
+def test_closing_in_mid_utterance_gives_the_place_back(speech: Samples, inference: Inference) -> None:
     recogniser = ScriptedRecogniser(places=1)
-    listener = Listener(ListenOptions(), recogniser, vad)
+    listener = Listener(ListenOptions(), recogniser, inference)
     hear(listener, speech[: LISTEN_RATE_HZ * 3 // 2])
     assert recogniser.stats().busy == 1
     listener.close()
@@ -179,11 +174,11 @@ def test_closing_in_mid_utterance_gives_the_place_back(speech: Samples, vad: Vad
 
 @pytest.mark.parametrize("at", ["open", "accept", "finish"])
 def test_an_utterance_that_fails_is_reported_and_the_next_is_heard(
-    at: Literal["open", "accept", "finish"], speech: Samples, vad: VadModel
+    at: Literal["open", "accept", "finish"], speech: Samples, inference: Inference
 ) -> None:
     recogniser = ScriptedRecogniser(places=1)
     recogniser.failure = Failure(at, ModelError("it broke"))
-    listener = Listener(ListenOptions(), recogniser, vad)
+    listener = Listener(ListenOptions(), recogniser, inference)
     events: list[ListenEvent] = []
     for start in range(0, len(speech), 1600):
         events += settle(listener, listener.accept(speech[start : start + 1600]))
@@ -199,9 +194,9 @@ def test_an_utterance_that_fails_is_reported_and_the_next_is_heard(
     assert recogniser.stats().busy == 0
 
 
-def test_options_can_change_in_mid_stream(speech: Samples, vad: VadModel) -> None:
+def test_options_can_change_in_mid_stream(speech: Samples, inference: Inference) -> None:
     recogniser = ScriptedRecogniser()
-    listener = Listener(ListenOptions(), recogniser, vad)
+    listener = Listener(ListenOptions(), recogniser, inference)
     cut = LISTEN_RATE_HZ * 3 // 2
     events = hear(listener, speech[:cut])
     changed = ListenOptions(
@@ -217,20 +212,20 @@ def test_options_can_change_in_mid_stream(speech: Samples, vad: VadModel) -> Non
     assert starts == sorted(starts)
 
 
-def test_a_language_that_the_recogniser_does_not_know_is_refused(vad: VadModel) -> None:
+def test_a_language_that_the_recogniser_does_not_know_is_refused(inference: Inference) -> None:
     german = ListenOptions(recognise=RecogniseOptions(language="de"))
     british = ListenOptions(recognise=RecogniseOptions(language="en-GB"))
-    listener = Listener(british, ScriptedRecogniser(), vad)
+    listener = Listener(british, ScriptedRecogniser(), inference)
 
     with pytest.raises(ProtocolError, match="only en"):
         listener.configure(german)
     assert listener.options == british
     with pytest.raises(ProtocolError, match="only en"):
-        Listener(german, ScriptedRecogniser(), vad)
+        Listener(german, ScriptedRecogniser(), inference)
 
 
-def test_the_rate_of_a_stream_cannot_change(vad: VadModel) -> None:
-    listener = Listener(ListenOptions(), ScriptedRecogniser(), vad)
+def test_the_rate_of_a_stream_cannot_change(inference: Inference) -> None:
+    listener = Listener(ListenOptions(), ScriptedRecogniser(), inference)
 
     with pytest.raises(ProtocolError, match="open another stream"):
         listener.configure(ListenOptions(rate_hz=8000))
@@ -238,13 +233,13 @@ def test_the_rate_of_a_stream_cannot_change(vad: VadModel) -> None:
 
 @pytest.mark.parametrize(("rate_hz", "denoise"), [(48_000, 1.0), (48_000, 0.0), (16_000, 1.0)])
 def test_the_front_moves_nothing_in_time(
-    rate_hz: int, denoise: float, speech: Samples, vad: VadModel
+    rate_hz: int, denoise: float, speech: Samples, inference: Inference
 ) -> None:
     source = speech[: 4 * LISTEN_RATE_HZ]
     if rate_hz == 48_000:
         up = Resampler(LISTEN_RATE_HZ, rate_hz)
         source = np.concatenate((up.process(source), up.flush()))
-    front = Front(rate_hz, denoise, vad)
+    front = Front(rate_hz, denoise, inference)
     heard = front.process(source)[0]
     heard = np.concatenate((heard, front.flush(4 * LISTEN_RATE_HZ - len(heard))[0]))
 

@@ -26,6 +26,14 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield path, method, operation
 
 
+def bodies(media_type: str) -> list[dict[str, Any]]:
+    """The schemas of what requests hold."""
+    contents = [
+        operation.get("requestBody", {}).get("content", {}) for *_, operation in operations()
+    ]
+    return [content[media_type]["schema"] for content in contents if media_type in content]
+
+
 def nodes(node: Any) -> Iterator[dict[str, Any]]:
     """All objects of the document."""
     if isinstance(node, dict):
@@ -81,14 +89,19 @@ def test_the_document_has_the_structure_that_openapi_asks_for() -> None:
 
 
 def test_a_form_has_a_file_and_every_field_is_explained() -> None:
-    forms = [
-        operation["requestBody"] for _, _, operation in operations() if "requestBody" in operation
-    ]
+    forms = bodies("multipart/form-data")
     assert forms
-    for form in forms:
-        schema = form["content"]["multipart/form-data"]["schema"]
+    for schema in forms:
         assert schema["required"] == ["file", "model"]
         assert all(field["description"] for field in schema["properties"].values())
+
+
+def test_every_field_of_a_json_body_is_explained() -> None:
+    used = {schema["$ref"].rpartition("/")[2] for schema in bodies("application/json")}
+    assert {"InferRequest", "InferQuestion"} <= used
+    for name in used:
+        schema = DOCUMENT["components"]["schemas"][name]
+        assert all("description" in field for field in schema["properties"].values())
 
 
 def test_what_a_field_means_is_read_from_its_docstring() -> None:
@@ -107,7 +120,7 @@ def test_what_a_field_means_is_read_from_its_docstring() -> None:
     assert field_docs(Derived) == {"one": "The ``first``.", "three": "The third,\non two lines."}
 
 
-@pytest.mark.parametrize("dialect", ["native", "openai"])
+@pytest.mark.parametrize("dialect", ["native", "openai", "kserve"])
 def test_errors_have_the_shape_that_the_document_says(dialect: Dialect) -> None:
     body = problem_body(problem_of(OverloadError("later", param="x", retry_after_ms=5)), dialect)
     assert msgspec.to_builtins(msgspec.convert(body, ERRORS[dialect])) == body

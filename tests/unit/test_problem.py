@@ -11,13 +11,20 @@ from gapless.errors import (
     AudioTooLongError,
     ForbiddenError,
     GaplessError,
+    ModelError,
     ModelNotFoundError,
     OverloadError,
     ProtocolError,
     TooLargeError,
     UnsupportedAudioError,
 )
-from gapless.serve.problem import STATUS, problem_of, problem_response
+from gapless.serve.problem import (
+    STATUS,
+    Dialect,
+    problem_body,
+    problem_of,
+    problem_response,
+)
 
 
 def kinds(root: type[GaplessError] = GaplessError) -> Iterator[type[GaplessError]]:
@@ -37,6 +44,8 @@ def kinds(root: type[GaplessError] = GaplessError) -> Iterator[type[GaplessError
         (ModelNotFoundError("x; do y"), 404),
         (TooLargeError("x; do y"), 413),
         (AudioTooLongError("x; do y"), 413),
+        (ModelError("x; do y"), 500),
+        (ModelError("x; do y", param="input"), 400),
         (OverloadError("x; do y"), 503),
         (HTTPException(415, "x"), 415),
         (ValueError("x"), 500),
@@ -47,7 +56,7 @@ def test_each_error_has_its_status(error: Exception, status: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [*kinds()], ids=lambda kind: kind.__name__)
-def test_every_error_there_is_says_the_same_in_both_dialects(kind: type[GaplessError]) -> None:
+def test_every_error_there_is_says_the_same_in_all_dialects(kind: type[GaplessError]) -> None:
     error = kind("something is wrong; do something", param="model")
 
     native = problem_response(error, "/v1/transcripts")
@@ -62,7 +71,10 @@ def test_every_error_there_is_says_the_same_in_both_dialects(kind: type[GaplessE
     assert [openai_told[name] for name in ("message", "param", "code")] == [
         told[name] for name in ("message", "param", "code")
     ]
-    assert native.status_code == openai.status_code == problem_of(error).status
+    kserve = problem_response(error, "/v2/models/m/infer")
+    assert msgspec.json.decode(kserve.body) == {"error": told["message"]}
+    statuses = {native.status_code, openai.status_code, kserve.status_code}
+    assert statuses == {problem_of(error).status}
 
 
 def test_no_status_is_given_to_a_class_that_is_gone() -> None:
@@ -70,20 +82,26 @@ def test_no_status_is_given_to_a_class_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "is_openai"),
+    ("path", "dialect"),
     [
-        ("/v1/models", True),
-        ("/v1/models/a/b", True),
-        ("/v1/audio/translations", True),
-        ("/v1/transcripts/x", False),
-        ("/", False),
+        ("/v1/models", "openai"),
+        ("/v1/models/a/b", "openai"),
+        ("/v1/audio/translations", "openai"),
+        ("/v1/transcripts/x", "native"),
+        ("/", "native"),
+        ("/v2", "kserve"),
+        ("/v2/", "kserve"),
+        ("/v2/models/m/infer", "kserve"),
+        ("/v2/nothing", "kserve"),
+        ("/v22", "native"),
     ],
 )
-def test_the_dialect_is_that_of_the_address(path: str, is_openai: bool) -> None:
-    body = msgspec.json.decode(problem_response(HTTPException(404), path).body)
+def test_the_dialect_is_that_of_the_address(path: str, dialect: Dialect) -> None:
+    problem = problem_of(HTTPException(404))
+    response = problem_response(HTTPException(404), path)
 
-    assert ("type" in body["error"]) is is_openai
-    assert body["error"]["code"] == "not_found"
+    assert response.status_code == 404
+    assert msgspec.json.decode(response.body) == problem_body(problem, dialect)
 
 
 def test_when_to_come_back_is_said_in_seconds_and_in_milliseconds() -> None:

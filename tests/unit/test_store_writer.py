@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gapless.batching.batcher import UNKNOWN_RETRY_MS
 from gapless.errors import NotFoundError, OverloadError, StoreError
 from gapless.store.connection import connect_reader, connect_writer
 from gapless.store.writer import Writer
@@ -153,10 +154,21 @@ def test_a_full_queue_pushes_back_and_the_rest_is_written(
         futures = submit_waiting(writer, threads, [add(n) for n in range(20)])
         with pytest.raises(OverloadError) as refused:
             writer.run(add(99))
-        assert refused.value.retry_after_ms == 1000
+        assert refused.value.retry_after_ms == UNKNOWN_RETRY_MS
         assert writer.stats().refused == 1
     assert [future.result(WAIT_S) for future in futures] == list(range(20))
     assert numbers(path) == list(range(20))
+
+
+def test_who_is_refused_is_told_what_was_measured_once_something_was(
+    writer: Writer, threads: ThreadPoolExecutor
+) -> None:
+    writer.run(add(1000))
+    with held_up(writer, threads):
+        submit_waiting(writer, threads, [add(n) for n in range(20)])
+        with pytest.raises(OverloadError) as refused:
+            writer.run(add(99))
+    assert refused.value.retry_after_ms not in (None, UNKNOWN_RETRY_MS)
 
 
 def test_closing_writes_what_waits_and_refuses_what_comes(

@@ -106,13 +106,15 @@ def check_sqlite(_settings: Settings) -> Check:
     return Check("sqlite", "ok", f"{sqlite3.sqlite_version} with full-text search")
 
 
-def check_onnx(_settings: Settings) -> Check:
+def check_onnx(settings: Settings) -> Check:
     """Voice activity detection: ONNX Runtime and its model."""
 
     def probe() -> str:
-        from gapless.listen.vad import VadModel
+        from gapless.infer.open import open_inference
+        from gapless.listen.vad import VAD_MODEL
 
-        VadModel()
+        with open_inference(settings) as inference:
+            inference.models.acquire(VAD_MODEL).release()
         return f"ONNX Runtime {version('onnxruntime')}, Silero model"
 
     return _probe("voice detection", "fail", probe, "pip install --force-reinstall gapless")

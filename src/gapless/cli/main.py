@@ -18,10 +18,11 @@ COMMANDS: Final = {
     "transcribe": "Turn recordings into text.",
     "listen": "Caption the microphone in the terminal.",
     "denoise": "Remove noise from a recording.",
-    "models": "List and add recognisers.",
+    "models": "List, add, inspect, shrink and time models.",
     "store": "Search, show and export kept transcripts.",
     "config": "Show settings and where they came from.",
     "doctor": "Check what works on this machine.",
+    "bench": "Measure what Gapless claims.",
 }
 """Every sub-command with its short help, in the order of the help page; ``serve`` is ``gapless.cli.serve:serve``."""
 

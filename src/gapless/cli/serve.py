@@ -7,22 +7,29 @@ loop's.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gapless.cli.options import examples, with_settings
 from gapless.settings import Resolved, Settings, Source
+
+if TYPE_CHECKING:
+    from gapless.serve.server import Addresses
 
 
 @click.command(
     epilog=examples(
         "gapless serve",
         "gapless serve --model small.en --port 9000",
+        "gapless serve --grpc-port 8001",
         "GAPLESS_API_KEY=$(openssl rand -hex 24) gapless serve --host 0.0.0.0",
     )
 )
 @with_settings(
     "host",
     "port",
+    "grpc_port",
     "api_key",
     "allowed_origins",
     "model",
@@ -46,27 +53,27 @@ def serve(resolved: Resolved) -> None:
     """
     from gapless.engine import Engine
     from gapless.observe.logs import configure_logs
-    from gapless.serve.server import check_exposure, run_server
+    from gapless.serve.server import check_exposure, check_grpc, run_server
 
     settings = resolved.settings
     check_exposure(settings)
+    check_grpc(settings)
     configure_logs(settings.log_level, settings.log_format)
     with Engine(settings) as engine:
         engine.start()
-        run_server(
-            engine, lambda url: click.echo(banner(url, settings, resolved.sources["api_key"]))
-        )
+        run_server(engine, lambda at: click.echo(banner(at, settings, resolved.sources["api_key"])))
 
 
-def banner(url: str, settings: Settings, key_source: Source) -> str:
+def banner(at: Addresses, settings: Settings, key_source: Source) -> str:
     """What a person wants to know once the server answers."""
     if settings.api_key is None:
         key = "none, so only this machine may connect"
     else:
         key = f"clients must send the one from {key_source.detail}"
     facts = {
-        "Console": url,
-        "Interfaces": f"{url}/docs",
+        "Console": at.url,
+        "Interfaces": f"{at.url}/docs",
+        "KServe": f"{at.url}/v2" + (f", and over gRPC at {at.grpc}" if at.grpc else ""),
         "Model": settings.model,
         "Transcripts": str(settings.database_path) if settings.save else "not kept",
         "Key": key,

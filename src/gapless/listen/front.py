@@ -12,15 +12,16 @@ import numpy.typing as npt
 from gapless.audio.resample import Resampler
 from gapless.audio.stage import Stage
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ, Samples
-from gapless.listen.vad import Vad, VadModel
+from gapless.infer.inference import Inference
+from gapless.listen.vad import Vad
 
 
 class Front:
-    """Resample, denoise if asked to, and detect voice."""
+    """Resample, denoise if asked to, and detect voice. ``close`` it."""
 
-    def __init__(self, rate_hz: int, denoise: float, vad: VadModel) -> None:
+    def __init__(self, rate_hz: int, denoise: float, inference: Inference) -> None:
         self._cleaning = _cleaning_stages(rate_hz, denoise)
-        self._vad = Vad(vad)
+        self._vad = Vad(inference)
 
     def process(self, samples: Samples) -> tuple[Samples, npt.NDArray[np.float32]]:
         """The next samples at 16 kHz, and the probabilities of the windows that became complete."""
@@ -42,6 +43,10 @@ class Front:
         probabilities = np.concatenate((self._vad.process(tail), self._vad.flush()))
         self._vad.reset()
         return tail, probabilities
+
+    def close(self) -> None:
+        """Give back what the detector holds. Idempotent."""
+        self._vad.close()
 
 
 def _cleaning_stages(rate_hz: int, denoise: float) -> list[Stage[Samples, Samples]]:

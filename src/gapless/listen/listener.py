@@ -5,8 +5,8 @@
 In: mono samples at ``ListenOptions.rate_hz``, in any split. Out: events, in order.
 Invariants: the finals do not depend on the split; speech is announced as soon as it is heard, even while its recogniser
 is still busy with others; what waits for a recogniser is kept, and ``processed_ms`` says how far behind it is.
-Thread: one at a time; it never blocks on another stream: while ``waiting`` is a future, call ``step`` again once that
-is done.
+Thread: one at a time. The front waits for its turn at the inference engine, a matter of a millisecond; for a recogniser
+nothing waits: while ``waiting`` is a future, call ``step`` again once that is done.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples, samples_to_ms
 from gapless.errors import GaplessError, ProtocolError
+from gapless.infer.inference import Inference
 from gapless.listen.events import (
     Failed,
     Final,
@@ -33,7 +34,6 @@ from gapless.listen.front import Front
 from gapless.listen.history import History
 from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, Recognition, Result
 from gapless.listen.segment import Extend, Open, SegmentAction, Segmenter, SegmentOptions, Shut
-from gapless.listen.vad import VadModel
 from gapless.transcript import Utterance, Word
 
 
@@ -57,14 +57,14 @@ class Listener:
         ProtocolError: the recogniser does not know the language that ``options`` ask for.
     """
 
-    def __init__(self, options: ListenOptions, recogniser: Recogniser, vad: VadModel) -> None:
+    def __init__(self, options: ListenOptions, recogniser: Recogniser, inference: Inference) -> None:
         recogniser.info.require_language(options.recognise.language)
         self._options = options
         self._recogniser = recogniser
-        self._vad_model = vad
+        self._inference = inference
         self._received = 0
         """Samples taken in, at the stream's own rate."""
-        self._front = Front(options.rate_hz, options.denoise, vad)
+        self._front = Front(options.rate_hz, options.denoise, inference)
         self._segmenter = Segmenter(options.segment)
         self._history = History()
         self._heard: _Heard | None = None
@@ -137,10 +137,11 @@ class Listener:
             )
         self._recogniser.info.require_language(options.recognise.language)
         # Made first: if it cannot be had (no RNNoise), the stream goes on as it was.
-        front = Front(options.rate_hz, options.denoise, self._vad_model)
+        front = Front(options.rate_hz, options.denoise, self._inference)
         events: list[ListenEvent] = []
         self._flush_front(events)
         self._options = options
+        self._front.close()
         self._front = front
         self._segmenter = Segmenter(options.segment, start=self._history.end)
         self._work(events)
@@ -154,6 +155,7 @@ class Listener:
 
     def close(self) -> None:
         """Give back everything held; what was not final is lost. Idempotent."""
+        self._front.close()
         self._tasks.clear()
         opening, self._opening = self._opening, None
         # A future that cannot be cancelled was given its place in the meantime: give that back instead.

@@ -1,23 +1,25 @@
 """How likely each 32 ms of sound is speech: the Silero network, streamed.
 
 In: 16 kHz samples, finite, in any split. Out: one probability per window of 512 samples. Invariants: the same samples
-give the same bits, whatever the split and whoever else uses the model. Thread: ``VadModel`` any, ``Vad`` one at a time.
+give the same probabilities, whatever the split; whoever else uses the engine changes at most their last bits, because
+windows of all streams that wait at one moment are judged together. Thread: one at a time.
 
-Source: Silero VAD 6 (MIT), github.com/snakers4/silero-vad; the ONNX file is the one that faster-whisper carries.
+Source: Silero VAD 6 (MIT), github.com/snakers4/silero-vad; its network for many streams is
+``infer/builtin/silero_vad``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
 from gapless.audio.types import Samples
-from gapless.infer.carried import find_carried
-from gapless.infer.onnx import Tensor, open_model
+from gapless.infer.inference import Inference, Request, Sequence
 from gapless.listen.segment import WINDOW_SAMPLES
+
+VAD_MODEL: Final = "silero_vad"
 
 CONTEXT_SAMPLES: Final = 64
 """Samples of the window before that the network sees again, as in its training. Without them it is wrong, silently."""
@@ -27,52 +29,19 @@ Probabilities: TypeAlias = npt.NDArray[np.float32]
 
 
 @final
-class VadModel:
-    """The loaded network; one is enough for all streams."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        """Load the network.
-
-        Args:
-            path: the ONNX file; None takes the one that faster-whisper carries.
-
-        Raises:
-            MissingDependencyError: ONNX Runtime or the file is missing.
-            ModelError: the file is damaged.
-        """
-        if path is None:
-            path = find_carried(
-                "faster_whisper", "assets/silero_vad_v6.onnx", install="faster-whisper"
-            )
-        self._model = open_model(path)
-
-    def judge(
-        self, window: Tensor, memory: tuple[Tensor, Tensor]
-    ) -> tuple[float, tuple[Tensor, Tensor]]:
-        """Judge one window.
-
-        Args:
-            window: float32 [1, 576]: the last 64 samples of the window before, then 512 new ones.
-            memory: the network's state after the window before.
-
-        Returns:
-            The probability of speech, and the state after this window.
-        """
-        probability, hidden, cell = self._model.run(
-            ("speech_probs", "hn", "cn"), {"input": window, "h": memory[0], "c": memory[1]}
-        )
-        return float(probability[0]), (hidden, cell)
-
-
-@final
 class Vad:
-    """Voice activity of one stream."""
+    """Voice activity of one stream. From its first whole window on it has a place in the engine: ``close`` it.
 
-    def __init__(self, model: VadModel) -> None:
-        self._model = model
+    Args:
+        inference: what runs the network.
+    """
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._sequence: Sequence | None = None
         self._window = np.zeros((1, CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         """Context, then the window being filled."""
-        self.reset()
+        self._filled = 0
 
     @property
     def latency_samples(self) -> int:
@@ -80,10 +49,11 @@ class Vad:
         return WINDOW_SAMPLES - 1
 
     def process(self, block: Samples) -> Probabilities:
-        """Take the next samples, return the probabilities of the windows that are complete.
+        """Take the next samples, return the probabilities of the windows that are complete; blocks meanwhile.
 
-        Windows are judged one by one, so that the split of the stream cannot show in the bits: nothing promises that
-        sums are formed in the same order for any number of windows. Measured, it costs 20 us in 32 ms.
+        Raises:
+            OverloadError: the engine has no place for another stream, or too much to do.
+            ModelError: the network cannot be loaded.
         """
         probabilities = []
         while len(block) >= WINDOW_SAMPLES - self._filled:
@@ -104,7 +74,13 @@ class Vad:
         """Forget everything."""
         self._filled = 0
         self._window.fill(0)
-        self._memory = _blank_memory()
+        if self._sequence is not None:
+            self._sequence.reset()
+
+    def close(self) -> None:
+        """Give the place in the engine back. Idempotent."""
+        if self._sequence is not None:
+            self._sequence.close()
 
     def _fill(self, samples: Samples) -> None:
         start = CONTEXT_SAMPLES + self._filled
@@ -112,11 +88,10 @@ class Vad:
         self._filled += len(samples)
 
     def _judge(self) -> float:
-        probability, self._memory = self._model.judge(self._window, self._memory)
+        if self._sequence is None:
+            self._sequence = self._inference.open_sequence(VAD_MODEL)
+        request = Request(model=VAD_MODEL, inputs={"input": self._window}, sequence=self._sequence)
+        (probability,) = self._inference.infer(request).outputs["speech_probs"]
         self._window[0, :CONTEXT_SAMPLES] = self._window[0, -CONTEXT_SAMPLES:]
         self._filled = 0
-        return probability
-
-
-def _blank_memory() -> tuple[Tensor, Tensor]:
-    return np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
+        return float(probability)

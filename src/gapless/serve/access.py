@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -165,6 +165,12 @@ def ticket_routes(access: Access, now_ms: Callable[[], int]) -> list[Route]:
     return [Route("/v1/tickets", issue, methods=["POST"])]
 
 
+def shown_key(headers: Mapping[str, str]) -> str | None:
+    """The key that headers, or gRPC's metadata, carry: ``authorization: Bearer KEY``, or ``x-api-key: KEY``."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host``, a name or an address, means this machine and no other."""
     name = host.strip("[]").lower()
@@ -178,7 +184,6 @@ def is_loopback(host: str) -> bool:
 
 def _visit(scope: Scope) -> Visit:
     headers = Headers(scope=scope)
-    scheme, _, token = headers.get("authorization", "").partition(" ")
     ticket = None
     if scope["type"] == "websocket" and scope["query_string"]:
         ticket = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(TICKET_PARAM)
@@ -186,7 +191,7 @@ def _visit(scope: Scope) -> Visit:
         path=scope["path"],
         host=headers.get("host"),
         origin=headers.get("origin"),
-        key=token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key"),
+        key=shown_key(headers),
         ticket=ticket,
     )
 

@@ -3,12 +3,14 @@
     Boundary -> [CORS] -> AccessControl -> BodyLimit -> routes
 
 In: ``Services``. Out: an ASGI application; its open streams are at ``app.state.streams``, so that a server can drain
-them before it closes their connections. Invariants: every refusal has the shape of the dialect spoken at its address.
+them before it closes their connections, and what puts questions to models is at ``app.state.asker``, for gRPC.
+Invariants: every refusal has the shape of the dialect spoken at its address.
 Thread: one event loop; what computes or blocks runs in ``services.executor``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,9 +25,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gapless.errors import GaplessError
-from gapless.serve import health, transcripts
+from gapless.serve import health, infer, transcripts
 from gapless.serve.access import Access, AccessControl, ticket_routes
 from gapless.serve.document import openapi
+from gapless.serve.kserve import routes as kserve
+from gapless.serve.kserve.ask import Asker
+from gapless.serve.kserve.codec import HEADER_LENGTH
 from gapless.serve.middleware import BodyLimit, Boundary
 from gapless.serve.openai import transcriptions
 from gapless.serve.pages import page_routes
@@ -34,7 +39,16 @@ from gapless.serve.services import Services
 from gapless.serve.stream import endpoint
 from gapless.serve.stream.registry import Streams
 
-OPEN_PATHS: Final = frozenset({"/health/live", "/health/ready", "/docs", "/openapi.json"})
+OPEN_PATHS: Final = frozenset(
+    {
+        "/health/live",
+        "/health/ready",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/docs",
+        "/openapi.json",
+    }
+)
 """What needs no key, besides the console's own files."""
 
 
@@ -42,6 +56,7 @@ def create_app(services: Services) -> Starlette:
     """Everything that ``services`` offers, over HTTP and WebSocket."""
     settings = services.settings
     streams = Streams(services)
+    asker = Asker(services)
     pages = page_routes()
     access = Access(settings, OPEN_PATHS | {page.path for page in pages})
     middleware = [
@@ -53,6 +68,9 @@ def create_app(services: Services) -> Starlette:
         middleware.insert(1, _cors(settings.allowed_origins))
     app = Starlette(
         routes=[
+            # Routes are tried in this order: those asked most come first.
+            *infer.routes(services, asker),
+            *kserve.routes(services, asker, lambda: health.health_of(services, streams).ready),
             *endpoint.routes(streams),
             *health.routes(services, streams),
             *ticket_routes(access, _now_ms),
@@ -67,13 +85,18 @@ def create_app(services: Services) -> Starlette:
     )
     app.router.default = _nothing_here
     app.state.streams = streams
+    app.state.asker = asker
+    app.state.access = access
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    reaper = asyncio.create_task(app.state.asker.reap())
     yield
     await app.state.streams.drain()
+    reaper.cancel()
+    app.state.asker.close()
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -89,8 +112,9 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
         CORSMiddleware,
         allow_origins=[origin.rstrip("/") for origin in origins],
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["authorization", "x-api-key", "content-type"],
+        allow_headers=["authorization", "x-api-key", "content-type", HEADER_LENGTH],
         expose_headers=[
+            HEADER_LENGTH,
             "retry-after",
             "retry-after-ms",
             "x-gapless-transcript-id",

@@ -21,6 +21,7 @@ from gapless.errors import (
     AudioTooLongError,
     ConfigError,
     ConnectionLostError,
+    DeadlineError,
     DeviceError,
     ForbiddenError,
     GaplessError,
@@ -33,10 +34,13 @@ from gapless.errors import (
     TooLargeError,
 )
 
-Dialect: TypeAlias = Literal["native", "openai"]
+Dialect: TypeAlias = Literal["native", "openai", "kserve"]
 
 OPENAI_PATHS: Final = ("/v1/audio/", "/v1/models")
-"""Where the OpenAI clients knock; everything else is ours."""
+"""Where the OpenAI clients knock."""
+
+KSERVE_PATHS: Final = "/v2/"
+"""Where KServe's clients knock, tritonclient for instance; everything else is ours."""
 
 DEFAULT_RETRY_MS: Final = 1000
 """When to come back from a refusal that does not say."""
@@ -55,6 +59,7 @@ STATUS: Final[dict[type[GaplessError], int]] = {
     ModelError: 500,
     DeviceError: 503,
     ConnectionLostError: 503,
+    DeadlineError: 504,
     StoreError: 503,
     OverloadError: 503,
 }
@@ -104,6 +109,8 @@ def problem_of(error: BaseException) -> Problem:
     """What ``error`` means to a client."""
     if isinstance(error, GaplessError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+        if isinstance(error, ModelError) and error.param is not None:
+            status = 400  # an input that does not fit: the model is well
         wait_ms = error.retry_after_ms
         if wait_ms is None and error.retryable:
             wait_ms = DEFAULT_RETRY_MS
@@ -115,7 +122,9 @@ def problem_of(error: BaseException) -> Problem:
 
 def dialect_of(path: str) -> Dialect:
     """The dialect spoken at ``path``."""
-    return "openai" if path.startswith(OPENAI_PATHS) else "native"
+    if path.startswith(OPENAI_PATHS):
+        return "openai"
+    return "kserve" if f"{path}/".startswith(KSERVE_PATHS) else "native"
 
 
 def problem_body(problem: Problem, dialect: Dialect) -> dict[str, Any]:
@@ -129,6 +138,8 @@ def problem_body(problem: Problem, dialect: Dialect) -> dict[str, Any]:
                 "code": problem.code,
             }
         }
+    if dialect == "kserve":
+        return {"error": problem.message}
     return {
         "error": {
             "code": problem.code,

@@ -1,4 +1,4 @@
-"""Runs the application: uvicorn, set up for streams.
+"""Runs the application: uvicorn, set up for streams, and beside it a server for gRPC where one is asked for.
 
 In: ``Services``. Out: a server that answers until it is stopped. Invariants: it is not reachable from other machines
 without a key; it stops in order: no new connections, streams finish what they heard, then the rest.
@@ -7,22 +7,30 @@ Thread: the caller's, which becomes the event loop's.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import importlib.util
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 import uvicorn
+from starlette.applications import Starlette
 
-from gapless.errors import ConfigError
+from gapless.errors import ConfigError, MissingDependencyError
 from gapless.serve.access import is_loopback
 from gapless.serve.app import create_app
+from gapless.serve.health import health_of
 from gapless.serve.services import Services
 from gapless.serve.stream.heartbeat import Heartbeat
 from gapless.serve.stream.registry import Streams
 from gapless.settings import Settings
+
+if TYPE_CHECKING:
+    from gapless.serve.kserve.grpc_server import GrpcEdge
 
 BACKLOG: Final = 512
 """Connections that may wait to be accepted."""
@@ -31,19 +39,32 @@ REQUESTS_DRAIN_S: Final = 5
 """What requests under way get to finish when the server stops; streams have had ``drain_ms`` before."""
 
 
+class Addresses(msgspec.Struct, frozen=True):
+    """Where a client on this machine finds the server."""
+
+    url: str
+    grpc: str | None
+    """``HOST:PORT`` of KServe over gRPC, where it is served."""
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that drains the streams before their connections are closed.
 
     Args:
         services: the engine.
-        on_ready: called with the URL once connections are accepted.
+        on_ready: called with the addresses once connections are accepted.
     """
 
-    def __init__(self, services: Services, on_ready: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, services: Services, on_ready: Callable[[Addresses], None] | None = None
+    ) -> None:
         settings = services.settings
         check_exposure(settings)
+        check_grpc(settings)
         self._settings = settings
         app = create_app(services)
+        self._grpc = None if settings.grpc_port < 0 else _grpc_edge(services, app)
+        self._grpc_port = settings.grpc_port
         self.streams: Final[Streams] = app.state.streams
         self._on_ready = on_ready
         super().__init__(
@@ -69,15 +90,21 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, and say where."""
+        if self._grpc is not None:
+            host = self._socket.getsockname()[0]
+            self._grpc_port = await self._grpc.start(host, self._settings.grpc_port)
         await super().startup(sockets)
         if self._on_ready is not None and self.started:
-            self._on_ready(self.url)
+            self._on_ready(self.addresses)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in order."""
         for server in self.servers:
             server.close()
-        await self.streams.drain()
+        if self._grpc is None:
+            await self.streams.drain()
+        else:
+            await asyncio.gather(self.streams.drain(), self._grpc.stop(REQUESTS_DRAIN_S))
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -91,20 +118,23 @@ class Server(uvicorn.Server):
             super().run(sockets or [self._socket])
 
     @property
-    def url(self) -> str:
+    def addresses(self) -> Addresses:
         """Where a client on this machine finds the server."""
         host = self._settings.host
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
+        name = f"[{shown}]" if ":" in shown else shown
         port = self._socket.getsockname()[1]
-        return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        grpc = None if self._grpc is None else f"{name}:{self._grpc_port}"
+        return Addresses(f"http://{name}:{port}", grpc)
 
 
-def run_server(services: Services, on_ready: Callable[[str], None] | None = None) -> None:
+def run_server(services: Services, on_ready: Callable[[Addresses], None] | None = None) -> None:
     """Serve until interrupted (Ctrl-C or SIGTERM); then stop in order, and return.
 
     Args:
         services: the engine, started.
-        on_ready: called with the URL once connections are accepted; it has the real port where 0 was asked for.
+        on_ready: called with the addresses once connections are accepted; they have the real ports where 0 was
+            asked for.
 
     Raises:
         ConfigError: an address that other machines can reach, without a key; or one that cannot be had.
@@ -145,6 +175,29 @@ def check_exposure(settings: Settings) -> None:
             "set one with --api-key or GAPLESS_API_KEY, or listen on 127.0.0.1",
             param="api_key",
         )
+
+
+def check_grpc(settings: Settings) -> None:
+    """Refuse to serve gRPC without its library.
+
+    Raises:
+        MissingDependencyError: gRPC is asked for and not installed.
+    """
+    if settings.grpc_port >= 0 and importlib.util.find_spec("grpc") is None:
+        raise MissingDependencyError(
+            "serving over gRPC needs grpcio, which is not installed; run `pip install 'gapless[grpc]'`, or leave "
+            "--grpc-port out"
+        )
+
+
+def _grpc_edge(services: Services, app: Starlette) -> GrpcEdge:
+    """KServe over gRPC, with what the application for HTTP uses."""
+    from gapless.serve.kserve.grpc_server import GrpcEdge
+
+    state = app.state
+    return GrpcEdge(
+        services, state.asker, state.access, lambda: health_of(services, state.streams).ready
+    )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from concurrent.futures import Executor
 from typing import BinaryIO, Protocol
 
+from gapless.infer.inference import Inference
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recording import RecordingEvent
@@ -27,6 +28,11 @@ class Services(Protocol):
     @property
     def store(self) -> Store | None:
         """Where transcripts are kept; None when keeping is switched off."""
+        ...
+
+    @property
+    def inference(self) -> Inference:
+        """Runs models that turn tensors into tensors, for everybody."""
         ...
 
     @property

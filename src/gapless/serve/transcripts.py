@@ -7,9 +7,7 @@ executor only; errors are raised, and answered in one place (``problem.py``). Th
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
@@ -21,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gapless.errors import NotFoundError, ProtocolError
+from gapless.serve.offload import in_executor
 from gapless.serve.services import Services
 from gapless.store.contract import (
     MAX_PAGE,
@@ -97,7 +96,6 @@ class NoParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Parameters = TypeVar("Parameters", ListParameters, ReadParameters, NoParameters)
-Result = TypeVar("Result")
 
 
 def routes(services: Services) -> list[Route]:
@@ -106,7 +104,7 @@ def routes(services: Services) -> list[Route]:
     async def list_transcripts(request: Request) -> Response:
         query = _store_query(_parameters(request, ListParameters))
         store = _store(services)
-        body = await _in_executor(services, lambda: msgspec.json.encode(store.list(query)))
+        body = await in_executor(services, lambda: msgspec.json.encode(store.list(query)))
         return Response(body, media_type=MEDIA_TYPES["json"])
 
     async def read_transcript(request: Request) -> Response:
@@ -119,7 +117,7 @@ def routes(services: Services) -> list[Route]:
             transcript = store.get(session_id)
             return transcript.session, render(transcript, shape).encode()
 
-        session, body = await _in_executor(services, read)
+        session, body = await in_executor(services, read)
         headers = {"vary": "accept"}
         if asked:
             headers["content-disposition"] = disposition(session, asked)
@@ -130,7 +128,7 @@ def routes(services: Services) -> list[Route]:
         _parameters(request, NoParameters)
         session_id = request.path_params["id"]
         store = _store(services)
-        await _in_executor(services, lambda: store.delete(session_id))
+        await in_executor(services, lambda: store.delete(session_id))
         return Response(status_code=204)
 
     async def one_transcript(request: Request) -> Response:
@@ -212,8 +210,3 @@ def _parameters(request: Request, kind: type[Parameters]) -> Parameters:
         raise ProtocolError(
             f"{name} is {given[name]!r}: {reason}; see /docs", param=name
         ) from error
-
-
-async def _in_executor(services: Services, work: Callable[[], Result]) -> Result:
-    waiting: Awaitable[Result] = asyncio.get_running_loop().run_in_executor(services.executor, work)
-    return await waiting

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any, Final, Generic, TypeVar, final
 
 import msgspec
 
-from gapless.errors import OverloadError, StoreError
+from gapless.batching.batcher import Batch, Batcher, Policy
+from gapless.errors import StoreError
 from gapless.store.connection import rollback
 from gapless.store.failure import store_error
 
@@ -77,9 +78,11 @@ class Writer:
         lock = threading.Lock()
         self._room = threading.Condition(lock)
         self._work = threading.Condition(lock)
-        self._waiting: deque[Job[Any]] = deque()
+        # Of one kind and none with a deadline: first come, first served.
+        policy = Policy(buckets=(LARGEST_GROUP,), max_waiting=capacity)
+        self._jobs: Batcher[None, Job[Any]] = Batcher(lambda _: policy, max_waiting=capacity)
         self._closed = False
-        self._jobs = self._commits = self._refused = 0
+        self._written = self._commits = 0
         # A daemon, because a caller only ever counts on writes whose commit it has seen.
         self._thread = threading.Thread(
             target=self._serve, args=(connection,), name="gapless-store", daemon=True
@@ -96,15 +99,10 @@ class Writer:
         """
         job = Job(work)
         with self._room:
-            if not self._room.wait_for(self._may_enter, self._room_timeout_s):
-                self._refused += 1
-                raise OverloadError(
-                    f"{self._capacity} writes wait for the disk already; try again in a moment",
-                    retry_after_ms=1000,
-                )
+            self._room.wait_for(self._may_enter, self._room_timeout_s)
             if self._closed:
                 raise closed_error()
-            self._waiting.append(job)
+            self._jobs.offer(None, job, monotonic_ns())
             self._work.notify()
         try:
             return job.future.result(ANSWER_TIMEOUT_S)
@@ -117,7 +115,8 @@ class Writer:
     def stats(self) -> WriterStats:
         """Counts since the start."""
         with self._work:
-            return WriterStats(len(self._waiting), self._jobs, self._commits, self._refused)
+            jobs = self._jobs.stats
+            return WriterStats(jobs.waiting, self._written, self._commits, jobs.refused)
 
     def close(self) -> None:
         """Write what waits, then close the connection. Idempotent."""
@@ -128,21 +127,27 @@ class Writer:
         self._thread.join(ANSWER_TIMEOUT_S)
 
     def _may_enter(self) -> bool:
-        return self._closed or len(self._waiting) < self._capacity
+        return self._closed or self._jobs.stats.waiting < self._capacity
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         with closing(connection):
             while group := self._next_group():
-                awaited = [job for job in group if job.future.set_running_or_notify_cancel()]
+                jobs = [entry.row for entry in group.entries]
+                awaited = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+                began_ns = monotonic_ns()
                 self._write(connection, awaited)
+                ended_ns = monotonic_ns()
+                with self._work:
+                    self._jobs.finish(group, ended_ns, ended_ns - began_ns)
 
-    def _next_group(self) -> list[Job[Any]]:
-        """The jobs that wait, at least one; none when the writer is closed and all is written."""
+    def _next_group(self) -> Batch[None, Job[Any]] | None:
+        """The jobs that wait, at least one; None when the writer is closed and all is written."""
         with self._work:
-            self._work.wait_for(lambda: self._waiting or self._closed)
-            size = min(len(self._waiting), LARGEST_GROUP)
-            self._room.notify(size)
-            return [self._waiting.popleft() for _ in range(size)]
+            self._work.wait_for(lambda: self._jobs.stats.waiting or self._closed)
+            group = self._jobs.take(monotonic_ns())
+            if group is not None:
+                self._room.notify(group.rows)
+            return group
 
     def _write(self, connection: sqlite3.Connection, group: list[Job[Any]]) -> None:
         """Run a group in one transaction and settle its promises."""
@@ -166,7 +171,7 @@ class Writer:
                 group[0].future.set_exception(store_error(error, self._path))
             return
         with self._work:
-            self._jobs += len(group)
+            self._written += len(group)
             self._commits += 1
         for tell in settle:
             tell()

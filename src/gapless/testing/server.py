@@ -26,6 +26,8 @@ class RunningServer(msgspec.Struct, frozen=True):
 
     url: str
     """``http://127.0.0.1:PORT``."""
+    grpc: str | None
+    """``127.0.0.1:PORT``, where the settings ask for it."""
     server: Server
 
     @property
@@ -62,7 +64,8 @@ def running_server(services: Services) -> Iterator[RunningServer]:
             raise TimeoutError("the server did not start; look at its log")
         if failures:
             raise failures[0]
-        yield RunningServer(server.url, server)
+        at = server.addresses
+        yield RunningServer(at.url, at.grpc, server)
     finally:
         server.should_exit = True
         thread.join(STOP_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """The engine's face over a scripted recogniser: everything is real but the words.
 
-In: settings, a recogniser, a store or none. Out: ``Services`` for the network edge. Invariants: sound is decoded and
-speech found as in the engine; only what was said is made up. Thread: any.
+In: settings, a recogniser, a store or none, an inference engine. Out: ``Services`` for the network edge.
+Invariants: sound is decoded and speech found as in the engine; only what was said is made up. Thread: any.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
 from gapless.errors import ModelNotFoundError
+from gapless.infer.inference import Inference
+from gapless.infer.open import open_inference
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
 from gapless.listen.recording import RecordingEvent, hear_recording
-from gapless.listen.vad import VadModel
 from gapless.serve.services import Services
 from gapless.settings import Settings
 from gapless.store.contract import Store
@@ -33,6 +34,7 @@ class ScriptedServices:
         settings: as for the engine; ``model`` is not looked at.
         recogniser: what says the words; its name is the only model there is.
         store: where transcripts are kept; stays the caller's.
+        inference: runs models; stays the caller's. None: one over the models that Gapless carries.
     """
 
     def __init__(
@@ -40,12 +42,18 @@ class ScriptedServices:
         settings: Settings | None = None,
         recogniser: Recogniser | None = None,
         store: Store | None = None,
+        inference: Inference | None = None,
     ) -> None:
         self.recogniser: Final[Recogniser] = recogniser or ScriptedRecogniser()
         self._settings = settings or Settings()
         self._store = store
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="scripted")
-        self._vad = VadModel()
+        self._own_inference = None
+        if inference is None:
+            inference = self._own_inference = open_inference(
+                Settings(models_dir="/nowhere", repository_poll_ms=0)
+            )
+        self._inference = inference
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +66,8 @@ class ScriptedServices:
     ) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self.recogniser.close()
+        if self._own_inference is not None:
+            self._own_inference.close()
 
     @property
     def settings(self) -> Settings:
@@ -68,6 +78,11 @@ class ScriptedServices:
     def store(self) -> Store | None:
         """What was given."""
         return self._store
+
+    @property
+    def inference(self) -> Inference:
+        """What was given, or its own."""
+        return self._inference
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -92,7 +107,7 @@ class ScriptedServices:
         """As the engine's."""
         if model not in (None, self.recogniser.info.name):
             raise ModelNotFoundError(f"no model {model!r} here; leave it out", param="model")
-        return Listener(options, self.recogniser, self._vad)
+        return Listener(options, self.recogniser, self._inference)
 
     def transcribe(
         self,

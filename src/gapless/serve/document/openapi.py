@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gapless.serve.document.field_docs import field_docs
-from gapless.serve.document.operations import ABOUT, ERRORS, GROUPS, OPERATIONS, Operation
+from gapless.serve.document.operation import Operation
+from gapless.serve.document.operations import ABOUT, ERRORS, GROUPS, OPERATIONS
 from gapless.serve.pages import PAGE_HEADERS
 from gapless.serve.problem import dialect_of
 from gapless.serve.services import Services
@@ -136,6 +137,9 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
     if operation.form is not None:
         described["requestBody"] = _form(operation.form, schemas)
+    if operation.body is not None:
+        content = {"application/json": {"schema": schemas.of(operation.body)}}
+        described["requestBody"] = {"content": content}
     if operation.is_open:
         described["security"] = []
     if operation.socket is not None:

@@ -6,10 +6,13 @@ test compares them); shapes are named by the structs that are really used. Threa
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
+from gapless.serve.document.infer_operations import INFER_OPERATIONS
+from gapless.serve.document.kserve_operations import KSERVE_OPERATIONS
+from gapless.serve.document.operation import Answer, Operation, Socket
 from gapless.serve.health import Health
 from gapless.serve.openai.messages import (
     Model,
@@ -24,69 +27,6 @@ from gapless.serve.stream import close
 from gapless.serve.stream.messages import SUBPROTOCOL, ClientMessage, ServerMessage, StreamOptions
 from gapless.serve.transcripts import ListParameters, ReadParameters
 from gapless.store.contract import Page, StoredTranscript
-
-
-class Answer(Struct, frozen=True):
-    """What comes back when all is well."""
-
-    status: int
-    description: str
-    content: dict[str, tuple[Any, ...]] = {}
-    """Media types and the types, one or the other, of what they hold."""
-    headers: dict[str, str] = {}
-    """Names and meanings."""
-
-
-class Socket(Struct, frozen=True):
-    """What is said over a WebSocket."""
-
-    subprotocol: str
-    client: Any
-    """Type of the client's text messages."""
-    server: Any
-    """Type of the server's."""
-    close_codes: dict[int, str]
-
-
-class Operation(Struct, frozen=True, kw_only=True):
-    """One method at one address."""
-
-    method: Literal["get", "post", "delete"]
-    path: str
-    name: str
-    """The operation's id, for programs."""
-    group: str
-    summary: str
-    description: str
-    answers: tuple[Answer, ...]
-    errors: dict[int, str] = {}
-    """Statuses of refusals, besides those that every operation has."""
-    path_parameters: dict[str, str] = {}
-    query: type[Struct] | None = None
-    form: type[Struct] | None = None
-    socket: Socket | None = None
-    is_open: bool = False
-    """No key is asked for."""
-    samples: dict[str, str] = {}
-    """Languages and a few lines to try."""
-
-    @property
-    def types(self) -> list[Any]:
-        """All types that it speaks of."""
-        kinds = [
-            kind for answer in self.answers for held in answer.content.values() for kind in held
-        ]
-        kinds += [fields for fields in (self.form, self.query) if fields is not None]
-        if self.socket is not None:
-            kinds += [self.socket.client, self.socket.server]
-        return kinds
-
-    @property
-    def all_errors(self) -> dict[int, str]:
-        """Statuses of all refusals, in order."""
-        key = {} if self.is_open else {401: "No key, or a wrong one."}
-        return dict(sorted({**key, 403: "A foreign origin or host name.", **self.errors}.items()))
-
 
 # --- shapes that have no struct elsewhere -----------------------------------------------------
 
@@ -140,12 +80,24 @@ class Liveness(Struct, frozen=True):
     live: Literal[True]
 
 
-ERRORS: Final[dict[Dialect, type[Struct]]] = {"openai": OpenAIError, "native": NativeError}
+class KServeError(Struct, frozen=True):
+    """Any refusal at KServe's addresses."""
+
+    error: str
+    """For people; ends with what to do."""
+
+
+ERRORS: Final[dict[Dialect, type[Struct]]] = {
+    "openai": OpenAIError,
+    "native": NativeError,
+    "kserve": KServeError,
+}
 
 # --- the table --------------------------------------------------------------------------------
 
 ABOUT: Final = (
-    "Speech in, text out: live over a WebSocket, or as recordings in the way of OpenAI's API. "
+    "Speech in, text out: live over a WebSocket, or as recordings in the way of OpenAI's API; and "
+    "tensors in, tensors out, in the way of KServe and Triton. "
     "Times are audio time: `_ms` fields count milliseconds from the first sample, OpenAI's shapes "
     "use seconds. Where the server was started with a key, send it as `Authorization: Bearer KEY` "
     "or `X-API-Key: KEY`."
@@ -156,6 +108,8 @@ GROUPS: Final = {
     "Live": "Speech to text while it is being spoken.",
     "Transcripts": "What was heard and kept.",
     "Models": "What recognises speech here.",
+    "Inference": "Any model, with tensors, texts or sound as JSON.",
+    "KServe": "The same models as Triton's clients ask them: the Open Inference Protocol, version 2.",
     "Server": "Whether it lives, and who may come in.",
 }
 
@@ -328,6 +282,8 @@ OPERATIONS: Final = (
         errors={404: "No such model (`model_not_found`)."},
         samples={"curl": "curl http://127.0.0.1:8000/v1/models/pocketsphinx"},
     ),
+    *INFER_OPERATIONS,
+    *KSERVE_OPERATIONS,
     Operation(
         method="post",
         path="/v1/tickets",

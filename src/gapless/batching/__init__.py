@@ -1,0 +1,1 @@
+"""Many askers, few calls: rows that wait are served together, without waiting for each other."""

@@ -1,0 +1,90 @@
+"""Rows of the transcript store, written in transactions of their own or shared ones.
+
+In: a folder. Out: work. Invariants: every commit waits for the disk, as in the server; the search index is kept too.
+Thread: the callers', and the store's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from gapless.bench.drive import Work, alone, in_threads
+from gapless.store.connection import connect_writer, transaction
+from gapless.store.contract import SessionRecord
+from gapless.store.migrate import migrate
+from gapless.store.rows import session_parameters, utterance_parameters
+from gapless.store.sqlite import SqliteStore
+from gapless.store.statements import ADD_UTTERANCE, BEGIN_SESSION
+from gapless.transcript import Utterance
+
+WORDS: Final = [
+    "the",
+    "gap",
+    "between",
+    "one",
+    "sound",
+    "and",
+    "next",
+    "is",
+    "what",
+    "we",
+    "call",
+    "silence",
+    "here",
+]
+"""An utterance has a dozen, in any order."""
+
+
+@contextmanager
+def store(folder: str, *, callers: int) -> Iterator[Work]:
+    """Threads that keep an utterance at a time, each of its own session; those that wait together share a commit."""
+    with _database(folder) as path, closing(SqliteStore(path)) as kept:
+
+        def stream(number: int) -> Callable[[], None]:
+            session = _session(number)
+            kept.begin_session(session)
+            utterances = _utterances(number)
+            return lambda: kept.add_utterance(session.id, next(utterances))
+
+        yield in_threads([stream(number) for number in range(callers)])
+
+
+@contextmanager
+def driver(folder: str, *, rows: int) -> Iterator[Work]:
+    """Python's own driver: one thread, so many rows in each transaction."""
+    with _database(folder) as path, closing(connect_writer(path)) as connection:
+        migrate(connection, path)
+        session = _session(0)
+        connection.execute(BEGIN_SESSION, session_parameters(session))
+        utterances = _utterances(0)
+
+        def write() -> None:
+            with transaction(connection, "IMMEDIATE"):
+                for _ in range(rows):
+                    parameters = utterance_parameters(next(utterances))
+                    connection.execute(ADD_UTTERANCE, parameters | {"session_id": session.id})
+
+        yield alone(write, units=rows)
+
+
+@contextmanager
+def _database(folder: str) -> Iterator[Path]:
+    with TemporaryDirectory(prefix="gapless-bench-", dir=folder) as own:
+        yield Path(own, "rows.db")
+
+
+def _session(number: int) -> SessionRecord:
+    return SessionRecord(f"s{number}", "stream", "bench", started_at_ms=number)
+
+
+def _utterances(seed: int) -> Iterator[Utterance]:
+    random = Random(seed)
+    for number in count():
+        text = " ".join(random.choices(WORDS, k=12))
+        yield Utterance(f"u{number}", text, number * 1000, number * 1000 + 900)

@@ -1,0 +1,175 @@
+"""Runs cases: every round of every contender in a fresh process, contenders in turn.
+
+In: cases and a plan. Out: results by case, as far as they came. Invariants: one child at a time, and none left when the
+call returns, whatever ends it; rounds go A B A B, so that what changes on the machine meanwhile meets all alike.
+Thread: any, blocked meanwhile.
+
+Why a process for each round, not one for each contender: where a process's memory happens to lie can matter more than
+what is compared; this way the spread of the rounds shows it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from tempfile import TemporaryFile
+from typing import IO, Final, TypeAlias
+
+import msgspec
+
+from gapless.bench.case import Case, Contender
+from gapless.bench.child import Answer, Task
+from gapless.bench.distribution import Spread, spread
+from gapless.bench.verdict import Verdict, judge
+
+START_TIMEOUT_S: Final = 120.0
+"""What a child gets for loading and clearing up, besides its work."""
+
+LAST_LINES: Final = 3
+"""Of what a child wrote before it failed, shown in its error."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How long everything is tried."""
+
+    rounds: int = 5
+    seconds: float = 2.0
+    """Of one round of one contender."""
+    warm_up_s: float = 0.5
+    proves: bool = True
+    """False for a trial of the bench itself: nothing is judged."""
+
+
+QUICK: Final = Plan(rounds=1, seconds=0.2, warm_up_s=0.05, proves=False)
+"""Shows that everything runs; says nothing about how fast."""
+
+
+class ContenderResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one contender came to."""
+
+    name: str
+    what: str
+    figures: dict[str, Spread]
+    """By name; empty if no round ended."""
+
+
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one case came to."""
+
+    name: str
+    question: str
+    unit: str
+    contenders: tuple[ContenderResult, ...]
+    """The baseline first."""
+    verdicts: tuple[Verdict, ...]
+    error: str = ""
+    """Why it was given up; figures are those of the rounds before."""
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to."""
+
+    cases: tuple[CaseResult, ...]
+    interrupted: bool = False
+    """Ctrl-C was pressed: the last case is cut short, and those behind it are missing."""
+
+
+Tell: TypeAlias = Callable[[Case, int, Contender], None]
+"""Is told what is run next: the case, the round from 0, the contender."""
+
+
+def run_cases(cases: Iterable[Case], plan: Plan, tell: Tell = lambda *_: None) -> Results:
+    """Run one case after the other; Ctrl-C ends the run, and what there is is returned."""
+    done: list[CaseResult] = []
+    for case in cases:
+        rounds = _Rounds(case)
+        try:
+            rounds.run(plan, tell)
+        except KeyboardInterrupt:
+            return Results(cases=(*done, rounds.result(plan)), interrupted=True)
+        done.append(rounds.result(plan))
+    return Results(cases=tuple(done))
+
+
+class _Rounds:
+    """The rounds of one case, as they come in."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._answers: dict[str, list[dict[str, float]]] = {one.name: [] for one in case.contenders}
+        self._error = ""
+
+    def run(self, plan: Plan, tell: Tell) -> None:
+        """Run all rounds, or up to the first that fails."""
+        for number in range(plan.rounds):
+            for contender in self._case.contenders:
+                tell(self._case, number, contender)
+                answer = run_child(contender, plan)
+                if answer.error:
+                    self._error = f"{contender.name}: {answer.error}"
+                    return
+                self._answers[contender.name].append(answer.figures)
+
+    def result(self, plan: Plan) -> CaseResult:
+        """What there is so far."""
+        figures = {
+            name: {figure: spread([one[figure] for one in answers]) for figure in answers[0]}
+            for name, answers in self._answers.items()
+            if answers
+        }
+        verdicts = (judge(check, figures, proves=plan.proves) for check in self._case.checks)
+        return CaseResult(
+            name=self._case.name,
+            question=self._case.question,
+            unit=self._case.unit,
+            contenders=tuple(
+                ContenderResult(name=one.name, what=one.what, figures=figures.get(one.name, {}))
+                for one in self._case.contenders
+            ),
+            verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
+            error=self._error,
+        )
+
+
+def run_child(contender: Contender, plan: Plan) -> Answer:
+    """One round of one contender in a fresh process."""
+    task = Task(
+        module=contender.make.__module__,
+        function=contender.make.__name__,
+        options=contender.options,
+        warm_up_s=plan.warm_up_s if contender.warm_up else 0.0,
+        seconds=plan.seconds,
+    )
+    timeout_s = START_TIMEOUT_S + plan.warm_up_s + plan.seconds
+    with (
+        TemporaryFile() as answers,
+        TemporaryFile() as complaints,
+        subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "gapless.bench.child", msgspec.json.encode(task).decode()],
+            # Nothing is written there: the child takes the end of the pipe for its parent's.
+            stdin=subprocess.PIPE,
+            stdout=answers,
+            stderr=complaints,
+            # Ctrl-C is for the parent, who ends its children itself.
+            start_new_session=True,
+        ) as child,
+    ):
+        try:
+            status = child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return Answer(error=f"had not ended after {timeout_s:.0f} s; look what it waits for")
+        finally:
+            child.kill()
+            # `Popen` itself does not wait for its child after Ctrl-C.
+            child.wait()
+        if status == 0:
+            return msgspec.json.decode(_content(answers), type=Answer)
+        lines = _content(complaints).decode(errors="replace").strip().splitlines()
+        last = " / ".join(lines[-LAST_LINES:]) or "it said nothing; run it again"
+        return Answer(error=f"ended with status {status}: {last}")
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()

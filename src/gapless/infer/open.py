@@ -1,0 +1,45 @@
+"""The inference engine, put together from settings.
+
+In: ``Settings``. Out: an ``Inference`` over the models that Gapless carries and those in the user's folder.
+Invariants: nothing is loaded before somebody asks for it, except models on other servers and what is new in the folder
+later on. Thread: any.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from gapless.infer.inference import Inference, InferenceOptions
+from gapless.infer.library import Library
+from gapless.infer.onnx import OnnxLoader
+from gapless.infer.triton.model import TritonLoader
+from gapless.settings import Settings
+from gapless.tune.probe import physical_cpus
+
+BUILTIN: Final = Path(__file__).with_name("builtin")
+"""Models that come with Gapless."""
+
+
+def open_inference(settings: Settings) -> Inference:
+    """The engine; close it."""
+    library = Library(
+        (BUILTIN, settings.models_path),
+        {
+            "onnxruntime_onnx": OnnxLoader(settings.executor_threads, settings.provider),
+            "triton": TritonLoader(),
+        },
+        budget_bytes=settings.model_memory_bytes,
+        pinned=frozenset(settings.pinned_models),
+        poll_ms=settings.repository_poll_ms,
+    )
+    return Inference(
+        library,
+        InferenceOptions(
+            # More threads than cores take the processor from each other, and every one of them is late.
+            executors=settings.executors or max(physical_cpus() // settings.executor_threads, 1),
+            remote_calls=settings.remote_calls,
+            max_waiting_rows=settings.max_waiting_rows,
+            watchdog_ms=settings.watchdog_ms,
+        ),
+    )

@@ -1,0 +1,239 @@
+"""The JSON face of the inference engine: ``/v1/infer``, and ``/api/infer`` for those who know it by that name.
+
+In: JSON with tensors, a text or a recording. Out: JSON with tensors, and how long they took. Invariants: the same
+engine, queue and sequences as KServe's; the event loop neither computes nor loads. Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gapless.errors import ProtocolError
+from gapless.infer.accepts import audio_steps, text_inputs
+from gapless.infer.contract import Array, ModelInfo, TensorInfo
+from gapless.infer.flux import digital_root, doubling, flux_positions, read_seed
+from gapless.infer.inference import Result
+from gapless.serve.infer_messages import (
+    FluxAnswer,
+    InferAnswer,
+    InferQuestion,
+    ModelDescription,
+    TensorDescription,
+    TimingMs,
+)
+from gapless.serve.kserve.ask import Asker
+from gapless.serve.kserve.codec import Question
+from gapless.serve.kserve.elements import check_json_size, read_elements, write_elements
+from gapless.serve.offload import in_executor, in_proportion
+from gapless.serve.services import Services
+
+NS_PER_MS: Final = 1_000_000
+
+_QUESTION: Final = msgspec.json.Decoder(InferQuestion)
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a question asks of the engine."""
+
+    steps: list[dict[str, Array]]
+    """Run one after the other."""
+    is_row: bool = False
+    """The inputs came as one row, without the axis of rows; so do the outputs."""
+    is_stream: bool = False
+    """The steps are windows of one recording; the outputs are joined along a first axis."""
+
+
+def routes(services: Services, asker: Asker) -> list[Route]:
+    """The routes of the JSON face.
+
+    Args:
+        services: the engine.
+        asker: puts questions to it, for all dialects.
+    """
+    default = services.settings.tensor_model
+
+    async def answer(request: Request) -> Response:
+        return await (infer(request) if request.method == "POST" else describe())
+
+    async def describe() -> Response:
+        info = await asker.info_of(default, None)
+        return _json(msgspec.json.encode(description_of(info)))
+
+    async def infer(request: Request) -> Response:
+        body = await request.body()
+        question = await in_proportion(services, lambda: read_question(body), len(body))
+        info = await asker.info_of(question.model or default, question.version)
+        work = await plan(info, question, len(body))
+        results = await _run(asker, info, question, work)
+        size = sum(array.nbytes for result in results for array in result.outputs.values())
+        return _json(await in_proportion(services, lambda: write_answer(info, work, results), size))
+
+    async def plan(info: ModelInfo, question: InferQuestion, size_bytes: int) -> Work:
+        if question.audio is not None:
+            # A filter for its rate may have to be designed first.
+            return await in_executor(services, lambda: work_of(info, question))
+        return await in_proportion(services, lambda: work_of(info, question), size_bytes)
+
+    async def flux(request: Request) -> Response:
+        seed = request.path_params["seed"]
+        number = read_seed(seed)
+        return _json(msgspec.json.encode(FluxAnswer(seed, digital_root(number), doubling(number))))
+
+    return [
+        Route("/v1/infer", answer, methods=["GET", "POST"]),
+        Route("/api/infer", answer, methods=["GET", "POST"]),
+        Route("/v1/flux/{seed}", flux),
+    ]
+
+
+def read_question(body: bytes) -> InferQuestion:
+    """Read a request.
+
+    Raises:
+        ProtocolError: it is no question, or more than one.
+    """
+    try:
+        question = _QUESTION.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"the JSON cannot be used: {error}; see /docs") from error
+    given = (question.inputs, question.text, question.audio)
+    if sum(each is not None for each in given) != 1:
+        raise ProtocolError("a question has one of inputs, text and audio; send one of them")
+    return question
+
+
+def work_of(info: ModelInfo, question: InferQuestion) -> Work:
+    """What a question asks of this model.
+
+    Raises:
+        ProtocolError: the tensors cannot be read, or the model does not accept what was sent.
+        TooLargeError: too many elements for JSON.
+        AudioError: the recording cannot be used.
+    """
+    if question.text is not None:
+        return Work([text_inputs(info, question.text)], is_row=info.batched)
+    if question.audio is not None:
+        rate_hz = question.sample_rate or info.audio_rate_hz or 0
+        return Work(audio_steps(info, question.audio, rate_hz), is_stream=True)
+    given = question.inputs or {}
+    check_json_size(sum(len(memoryview(data)) for data in given.values()))
+    takes = {tensor.name: tensor for tensor in info.inputs}
+    inputs: dict[str, Array] = {}
+    for name, data in given.items():
+        if name not in takes:
+            raise ProtocolError(
+                f"the model {info.name} takes no input {name!r}; send {', '.join(takes)}",
+                param=name,
+            )
+        inputs[name] = read_elements(data, takes[name].datatype, name)
+    is_row = info.batched and all(
+        array.ndim == len(takes[name].shape) for name, array in inputs.items()
+    )
+    if is_row:
+        inputs = {name: array[np.newaxis] for name, array in inputs.items()}
+    return Work([inputs], is_row=is_row)
+
+
+def write_answer(info: ModelInfo, work: Work, results: list[Result]) -> bytes:
+    """The JSON that answers.
+
+    Raises:
+        ProtocolError: an output cannot be written in JSON.
+        ModelError: the manifest asks for a flux position, and the outputs have none.
+    """
+    outputs = _joined(info, work, results)
+    positions = flux_positions(info, outputs).tolist() if info.flux else UNSET
+    return msgspec.json.encode(
+        InferAnswer(
+            model=results[0].model,
+            version=results[0].version,
+            outputs={name: write_elements(array, name) for name, array in outputs.items()},
+            cached=False,
+            timing_ms=TimingMs(
+                queue=sum(result.queue_ns for result in results) / NS_PER_MS,
+                compute=sum(result.compute_ns for result in results) / NS_PER_MS,
+            ),
+            flux_position=_alone(positions),
+        )
+    )
+
+
+def description_of(info: ModelInfo) -> ModelDescription:
+    """What a model takes and gives."""
+
+    def described(tensors: tuple[TensorInfo, ...]) -> tuple[TensorDescription, ...]:
+        return tuple(
+            TensorDescription(
+                tensor.name, tensor.datatype, tensor.shape, tensor.labels, tensor.optional
+            )
+            for tensor in tensors
+        )
+
+    return ModelDescription(
+        model=info.name,
+        version=info.version,
+        kind=info.kind,
+        description=info.description,
+        licence=info.licence,
+        inputs=described(info.inputs),
+        outputs=described(info.outputs),
+        batched=info.batched,
+        sequences=info.sequences != "none",
+        accepts=info.accepts,
+        audio_rate_hz=info.audio_rate_hz,
+        flux=info.flux,
+    )
+
+
+async def _run(asker: Asker, info: ModelInfo, question: InferQuestion, work: Work) -> list[Result]:
+    """Ask the engine step by step; steps of a model with state are those of one sequence."""
+    asked = question.parameters
+    if work.is_stream and info.sequences != "none" and not asked.sequence_id:
+        # The recording is the whole sequence.
+        asked = replace(asked, sequence_id=uuid4().hex, sequence_start=True, sequence_end=True)
+    results = []
+    last = len(work.steps) - 1
+    try:
+        for number, inputs in enumerate(work.steps):
+            parameters = replace(
+                asked,
+                sequence_start=asked.sequence_start and number == 0,
+                sequence_end=asked.sequence_end and number == last,
+            )
+            step = Question(inputs=inputs, parameters=parameters)
+            results.append(await asker.ask(info.name, question.version, step))
+    except BaseException:
+        if asked.sequence_id and asked.sequence_end:
+            asker.end_sequence(info.name, asked.sequence_id)
+        raise
+    return results
+
+
+def _joined(info: ModelInfo, work: Work, results: list[Result]) -> dict[str, Array]:
+    if work.is_stream:
+        join = np.concatenate if info.batched else np.stack
+        return {
+            name: join([result.outputs[name] for result in results]) for name in results[0].outputs
+        }
+    (result,) = results
+    return {name: array[0, ...] if work.is_row else array for name, array in result.outputs.items()}
+
+
+def _alone(positions: Any) -> Any:
+    """What is inside lists of one."""
+    while isinstance(positions, list) and len(positions) == 1:
+        (positions,) = positions
+    return positions
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

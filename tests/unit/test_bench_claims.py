@@ -1,0 +1,82 @@
+"""That the tables of claims, cases and contenders fit together; nothing is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import import_module
+from inspect import signature
+
+import msgspec
+import pytest
+
+from gapless.bench.batching import batching_cases
+from gapless.bench.case import Case, Cases, Check
+from gapless.bench.claims import CLAIMS
+from gapless.bench.inference import inference_cases
+from gapless.bench.pool import pool_cases
+
+BENCHES: dict[str, Callable[[], AbstractContextManager[Cases]]] = {
+    "inference": lambda: inference_cases(2),
+    "pool": lambda: pool_cases("127.0.0.1:1", "any"),
+    "batching": lambda: batching_cases(2),
+}
+
+TARGETS = {"I1", "I2", "I3", "I4", "T1", "T2", "B1"}
+"""The rows of the table of targets that these benches answer."""
+
+QUANTIZES = {"int8"}
+"""Cases that measure something already while they are set up."""
+
+
+def test_every_target_has_a_claim() -> None:
+    assert {claim.row for claim in CLAIMS.values()} == TARGETS
+
+
+@pytest.fixture(params=sorted(BENCHES))
+def bench(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def cases_of(bench: str) -> list[Case]:
+    with BENCHES[bench]() as cases:
+        found = {name: make() for name, make in cases.items() if name not in QUANTIZES}
+        assert all(case.name == name for name, case in found.items())
+        return list(found.values())
+
+
+def test_every_contender_can_be_found_and_made_by_another_process(bench: str) -> None:
+    for case in cases_of(bench):
+        for contender in case.contenders:
+            made = contender.make
+            assert getattr(import_module(made.__module__), made.__name__) is made
+            options = msgspec.json.decode(msgspec.json.encode(contender.options))
+            signature(made).bind(**options)
+
+
+def test_contenders_of_a_case_have_names_of_their_own(bench: str) -> None:
+    for case in cases_of(bench):
+        names = [contender.name for contender in case.contenders]
+        assert len(set(names)) == len(names) >= 2
+
+
+def test_every_check_names_contenders_of_its_case_and_a_claim_of_its_bench(bench: str) -> None:
+    for case in cases_of(bench):
+        names = {contender.name for contender in case.contenders}
+        for check in case.checks:
+            assert check.claim.bench == bench
+            if isinstance(check, Check):
+                assert check.contender in names
+                assert check.against in names or not check.claim.times
+            else:
+                assert set(check.steps.values()) <= names
+                assert 1 in check.steps
+
+
+def test_every_claim_of_a_bench_is_checked_by_one_of_its_cases(bench: str) -> None:
+    checked = {check.claim.name for case in cases_of(bench) for check in case.checks}
+    quantized = {name for name in CLAIMS if name.startswith("int8")}
+
+    wanted = {claim.name for claim in CLAIMS.values() if claim.bench == bench}
+    assert wanted - quantized == checked
