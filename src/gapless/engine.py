@@ -44,7 +44,7 @@ class Engine:
         )
 
     def start(self) -> None:
-        """Open the store and load the default models, so that the first request is as fast as the rest.
+        """Open the store and load the models, so that the first request is as fast as the rest.
 
         Raises:
             ConfigError: the default model is not here.
@@ -54,6 +54,8 @@ class Engine:
         self._open_store()
         self._shelf.get(self._settings.model)
         self._inference.models.acquire(VAD_MODEL).release()
+        # The users' own models need not be waited for: whoever asks for one before it is loaded waits for that one.
+        self._executor.submit(self._inference.models.preload)
         self._ready = True
 
     def close(self) -> None:

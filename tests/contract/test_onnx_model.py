@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from gapless.infer.manifest import Manifest, StateEntry
-from gapless.infer.onnx import OnnxLoader, OnnxModel
+from gapless.infer.onnx.model import OnnxLoader, OnnxModel
+from gapless.infer.repository.manifest import Manifest, StateEntry
 from gapless.testing.model_contract import CHECKS, Check, Subject, check_close
 from gapless.testing.onnx_models import write_double, write_graph, write_gru, write_mlp
 

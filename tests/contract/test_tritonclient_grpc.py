@@ -18,9 +18,9 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from gapless.infer.contract import Model, ModelInfo, TensorInfo
 from gapless.infer.inference import Inference
-from gapless.infer.manifest import Manifest
-from gapless.infer.onnx import OnnxLoader
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.onnx.model import OnnxLoader
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.wire.tensors import DATATYPES
 from gapless.settings import Settings
 from gapless.testing.models import (
     FixedModels,

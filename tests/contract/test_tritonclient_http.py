@@ -17,10 +17,10 @@ from tritonclient.utils import InferenceServerException
 
 from gapless.infer.contract import Array, ModelInfo, ModelLimits, TensorInfo
 from gapless.infer.inference import Inference, Request
-from gapless.infer.manifest import Manifest
-from gapless.infer.onnx import OnnxLoader
+from gapless.infer.onnx.model import OnnxLoader
 from gapless.infer.open import open_inference
-from gapless.infer.tensors import DATATYPES, datatype_of
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.wire.tensors import DATATYPES, datatype_of
 from gapless.serve.kserve.facts import EXTENSIONS
 from gapless.settings import Settings
 from gapless.testing.models import (

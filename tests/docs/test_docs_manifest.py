@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from gapless.errors import ModelError
-from gapless.infer.config_pbtxt import parse_config
-from gapless.infer.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
-from gapless.infer.manifest_file import parse_manifest
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.repository.config_pbtxt import parse_config
+from gapless.infer.repository.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
+from gapless.infer.repository.manifest_file import parse_manifest
 from gapless.infer.triton.options import TritonOptions
+from gapless.infer.wire.tensors import DATATYPES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "reference" / "manifest.md").read_text("utf-8")

@@ -20,8 +20,8 @@ import tritonclient.grpc as triton
 
 from gapless.errors import ConfigError
 from gapless.infer.contract import ModelLimits
+from gapless.infer.engine.statistics import ModelStatistics
 from gapless.infer.inference import Inference
-from gapless.infer.statistics import ModelStatistics
 from gapless.infer.wire import messages
 from gapless.serve.kserve.grpc_bounds import MAX_FIELDS
 from gapless.serve.kserve.grpc_call import MAX_MESSAGE_BYTES, MAX_SMALL_BYTES

@@ -12,8 +12,8 @@ import pytest
 
 from gapless.infer.contract import Array
 from gapless.infer.inference import Inference, Request, Result
-from gapless.infer.manifest import Manifest, StateEntry
-from gapless.infer.onnx import OnnxLoader, OnnxModel
+from gapless.infer.onnx.model import OnnxLoader, OnnxModel
+from gapless.infer.repository.manifest import Manifest, StateEntry
 from gapless.testing.by_hand import ByHand
 from gapless.testing.models import FixedModels
 from gapless.testing.onnx_models import write_gru

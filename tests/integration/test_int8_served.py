@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gapless.infer.int8.quantize import QuantizeOptions, quantize
-from gapless.infer.int8.report import int8_file, report_file
-from gapless.infer.library import Library
-from gapless.infer.manifest import Manifest
-from gapless.infer.onnx import OnnxLoader, load_file
-from gapless.infer.onnx_session import SessionOptions
+from gapless.infer.onnx.int8.quantize import QuantizeOptions, quantize
+from gapless.infer.onnx.int8.report import int8_file, report_file
+from gapless.infer.onnx.model import OnnxLoader, load_file
+from gapless.infer.onnx.session import SessionOptions
+from gapless.infer.repository.library import Library
+from gapless.infer.repository.manifest import Manifest
 from gapless.testing.onnx_models import write_mlp
 
 X = np.random.default_rng(5).standard_normal((3, 64)).astype(np.float32)

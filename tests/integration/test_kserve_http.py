@@ -42,6 +42,9 @@ class LazyModels:
         assert self.may_load.wait(20)
         return self._models.acquire(name, version)
 
+    def preload(self) -> None:
+        pass
+
     def index(self) -> list[ModelStatus]:
         return self._models.index()
 

@@ -26,10 +26,10 @@ from gapless.errors import (
     OverloadError,
 )
 from gapless.infer.contract import Loader, Model
-from gapless.infer.library import Library
-from gapless.infer.manifest import Manifest
 from gapless.infer.models import ModelStatus
-from gapless.infer.onnx import OnnxLoader
+from gapless.infer.onnx.model import OnnxLoader
+from gapless.infer.repository.library import Library
+from gapless.infer.repository.manifest import Manifest
 from gapless.testing.models import double
 from gapless.testing.onnx_models import write_graph
 
@@ -319,7 +319,7 @@ def test_triton_s_own_layout_is_served(tmp_path: Path, open_library: Open) -> No
 def test_the_8_bit_file_is_loaded_where_its_report_says_so(
     tmp_path: Path, open_library: Open
 ) -> None:
-    from gapless.infer.int8 import report
+    from gapless.infer.onnx.int8 import report
 
     path = put(tmp_path, "m", 2)
     put(tmp_path, "other", 9).replace(report.int8_file(path))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from gapless.infer.heap import private_bytes
+from gapless.infer.onnx.heap import private_bytes
 from gapless.testing.onnx_models import write_graph, write_mlp
 
 CALLS = 3000
@@ -21,9 +21,9 @@ import sys
 import threading
 from pathlib import Path
 import numpy as np
-from gapless.infer.heap import private_bytes
-from gapless.infer.manifest import Manifest
-from gapless.infer.onnx import OnnxLoader
+from gapless.infer.onnx.heap import private_bytes
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.onnx.model import OnnxLoader
 
 path, longest, calls = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 model = OnnxLoader()("soaked", "1", Manifest(), path)

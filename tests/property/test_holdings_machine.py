@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gapless.errors import ConnectionLostError, GaplessError, ModelError, OverloadError
-from gapless.infer.catalogue import Revision
 from gapless.infer.contract import ModelInfo, SequenceStep, Tensors
-from gapless.infer.holdings import Holdings, Leaving
-from gapless.infer.manifest import Manifest
-from gapless.infer.repository import Entry, VersionEntry
+from gapless.infer.repository.catalogue import Revision
+from gapless.infer.repository.holdings import Holdings, Leaving
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.repository.scan import Entry, VersionEntry
 
 NAMES = ("a", "b", "c")
 SIZES = st.integers(0, 12)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gapless.errors import GaplessError
 from gapless.infer.contract import Array
 from gapless.infer.inference import Result
-from gapless.infer.tensors import DATATYPES, datatype_of, encode
+from gapless.infer.wire.tensors import DATATYPES, datatype_of, encode
 from gapless.serve.kserve.codec import Question, read_question, write_answer
 from gapless.serve.kserve.elements import read_elements, write_elements
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gapless.infer.residency import FIRST_PAUSE_NS, LONGEST_PAUSE_NS, Evict, Residency
+from gapless.infer.repository.residency import FIRST_PAUSE_NS, LONGEST_PAUSE_NS, Evict, Residency
 
 KEYS = 5
 SIZES = st.integers(0, 15)

@@ -21,8 +21,8 @@ from hypothesis.strategies import booleans, integers, lists
 
 from gapless.errors import ModelError, OverloadError
 from gapless.infer.contract import Array, StateInfo
-from gapless.infer.slots import Handle, SlotArena
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.engine.slots import Handle, SlotArena
+from gapless.infer.wire.tensors import DATATYPES
 
 STATES = (
     StateInfo("before", "after", "FP32", (2, 3), axis=1, initial=0.5),

@@ -11,8 +11,8 @@ from hypothesis.strategies import SearchStrategy, booleans, integers, lists, sam
 
 from gapless.errors import ModelError
 from gapless.infer.contract import Array, ModelLimits, Tensors
-from gapless.infer.request import Outcome, Result
-from gapless.infer.streams import Stream
+from gapless.infer.engine.request import Outcome, Result
+from gapless.infer.engine.streams import Stream
 from gapless.testing.by_hand import ByHand
 from gapless.testing.models import FAILS, GOES_NAN, FunctionModel, running_sum
 

@@ -17,8 +17,8 @@ from hypothesis.strategies import booleans, integers, sampled_from
 
 from gapless.errors import ModelError, OverloadError
 from gapless.infer.contract import Array, ModelLimits, Tensors
-from gapless.infer.request import Result
-from gapless.infer.streams import Stream
+from gapless.infer.engine.request import Result
+from gapless.infer.engine.streams import Stream
 from gapless.testing.by_hand import ByHand, Question
 from gapless.testing.models import FAILS, GOES_NAN, FunctionModel, running_sum
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from tritonclient import utils as triton
 
 from gapless.errors import ProtocolError
-from gapless.infer.tensors import (
+from gapless.infer.wire.tensors import (
     DATATYPES,
     MAX_DIMENSIONS,
     checked_size,

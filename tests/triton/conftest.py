@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from gapless.errors import MissingDependencyError
-from gapless.infer.manifest import Manifest
+from gapless.infer.repository.manifest import Manifest
 from gapless.infer.triton.model import TritonLoader, TritonModel
 from gapless.infer.triton.options import TritonOptions
 from gapless.testing.triton_models import write_double, write_moody, write_sum, write_unbatched

@@ -16,7 +16,7 @@ from tritonclient.grpc import InferenceServerClient
 
 from gapless.errors import ConnectionLostError, DeadlineError, OverloadError
 from gapless.infer.contract import Model
-from gapless.infer.library import Library
+from gapless.infer.repository.library import Library
 from gapless.infer.triton.model import TritonLoader, TritonModel
 from gapless.testing.triton_models import write_double
 from gapless.testing.triton_server import TritonServer

@@ -15,8 +15,8 @@ import pytest
 from gapless.errors import ConnectionLostError, DeadlineError, ModelError, OverloadError
 from gapless.infer.contract import SequenceStep
 from gapless.infer.inference import Inference, Request
-from gapless.infer.library import Library
-from gapless.infer.manifest import LimitEntries
+from gapless.infer.repository.library import Library
+from gapless.infer.repository.manifest import LimitEntries
 from gapless.infer.triton.model import TritonLoader, TritonModel
 from gapless.testing.triton_models import write_sum
 from gapless.testing.triton_server import TritonServer

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gapless.cli.main import main
-from gapless.infer.int8.report import int8_file, report_file
+from gapless.infer.onnx.int8.report import int8_file, report_file
 from gapless.testing.onnx_models import write_double, write_mlp
 
 

@@ -4,9 +4,9 @@ import pytest
 from tritonclient.grpc import model_config_pb2
 
 from gapless.errors import ModelError
-from gapless.infer.config_pbtxt import model_config, parse_config
 from gapless.infer.contract import ModelInfo, ModelLimits, StateInfo, TensorInfo
-from gapless.infer.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
+from gapless.infer.repository.config_pbtxt import model_config, parse_config
+from gapless.infer.repository.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
 
 
 def test_what_triton_says_becomes_a_manifest() -> None:

@@ -13,8 +13,8 @@ from tritonclient.grpc import service_pb2
 
 from gapless.errors import GaplessError, ProtocolError, TooLargeError
 from gapless.infer.inference import Result
-from gapless.infer.tensors import decode
 from gapless.infer.wire import messages
+from gapless.infer.wire.tensors import decode
 from gapless.serve.kserve.codec import Question
 from gapless.serve.kserve.grpc_bounds import (
     MAX_FIELDS,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gapless.infer.heap import private_bytes, trim_heap
+from gapless.infer.onnx.heap import private_bytes, trim_heap
 
 MIB = 1024 * 1024
 

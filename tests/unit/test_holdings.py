@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from gapless.errors import ConnectionLostError, ModelError, ModelNotFoundError, OverloadError
-from gapless.infer.catalogue import Revision
 from gapless.infer.contract import ModelInfo, SequenceStep, Tensors
-from gapless.infer.holdings import Holdings
-from gapless.infer.manifest import Manifest
 from gapless.infer.models import ModelStatus
-from gapless.infer.repository import Entry, VersionEntry
+from gapless.infer.repository.catalogue import Revision
+from gapless.infer.repository.holdings import Holdings
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.repository.scan import Entry, VersionEntry
 
 SECOND_NS = 1_000_000_000
 

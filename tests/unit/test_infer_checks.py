@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gapless.errors import ModelError, TooLargeError
-from gapless.infer.checks import Checks
 from gapless.infer.contract import Array
+from gapless.infer.engine.checks import Checks
 from gapless.testing.models import FunctionModel, double, mirror, row_sums, upper
 
 

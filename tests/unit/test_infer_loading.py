@@ -40,6 +40,9 @@ class SlowModels:
         self.loaded.set()
         return self.inner.acquire(name, version)
 
+    def preload(self) -> None:
+        pass
+
     def index(self) -> list[ModelStatus]:
         return self.inner.index()
 
@@ -158,6 +161,9 @@ class ChangingModels:
 
     def acquire(self, name: str, version: str | None = None) -> Held:
         return self.now.acquire(name, version)
+
+    def preload(self) -> None:
+        pass
 
     def index(self) -> list[ModelStatus]:
         return self.now.index()

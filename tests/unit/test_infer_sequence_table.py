@@ -11,8 +11,8 @@ import pytest
 
 from gapless.errors import ModelError, ModelNotFoundError, OverloadError, ProtocolError
 from gapless.infer.contract import ModelLimits
+from gapless.infer.engine.sequences import Id, SequenceTable
 from gapless.infer.inference import Inference, Outcome, Request, Result
-from gapless.infer.sequences import Id, SequenceTable
 from gapless.testing.clock import ManualClock
 from gapless.testing.models import FixedModels, Gate, ServerSum, double, running_sum
 

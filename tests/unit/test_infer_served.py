@@ -8,12 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from gapless.infer import served as served_module
+from gapless.infer.engine import served as served_module
 from gapless.infer.contract import ModelLimits, Tensors
+from gapless.infer.engine.request import Result
+from gapless.infer.engine.served import MOST_KINDS
+from gapless.infer.engine.statistics import BatchRun, Counters, Duration
 from gapless.infer.inference import Inference, Request
-from gapless.infer.request import Result
-from gapless.infer.served import MOST_KINDS
-from gapless.infer.statistics import BatchRun, Counters, Duration
 from gapless.testing.by_hand import ByHand
 from gapless.testing.models import FAILS, FixedModels, FunctionModel, picky, row_sums, upper
 

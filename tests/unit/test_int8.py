@@ -10,8 +10,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from gapless.errors import ConfigError, ModelError
-from gapless.infer.int8.quantize import QuantizeOptions, objection, quantize
-from gapless.infer.int8.report import (
+from gapless.infer.onnx.int8.quantize import QuantizeOptions, objection, quantize
+from gapless.infer.onnx.int8.report import (
     Report,
     Trial,
     int8_file,
@@ -20,10 +20,10 @@ from gapless.infer.int8.report import (
     report_file,
     write_report,
 )
-from gapless.infer.int8.rewrite import quantize_blocks, rewrite
-from gapless.infer.int8.samples import random_samples, read_samples
-from gapless.infer.manifest import Manifest, StateEntry, TensorEntry
-from gapless.infer.onnx import OnnxLoader, OnnxModel
+from gapless.infer.onnx.int8.rewrite import quantize_blocks, rewrite
+from gapless.infer.onnx.int8.samples import random_samples, read_samples
+from gapless.infer.onnx.model import OnnxLoader, OnnxModel
+from gapless.infer.repository.manifest import Manifest, StateEntry, TensorEntry
 from gapless.testing.onnx_models import write_double, write_graph, write_gru, write_mlp
 
 WIDTHS = (256, 1024, 1024, 64)

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from gapless.errors import ConnectionLostError, ModelNotFoundError, ProtocolError
+from gapless.infer.engine.statistics import BatchStatistics, Duration, ModelStatistics
 from gapless.infer.models import Held, ModelStatus, State
-from gapless.infer.statistics import BatchStatistics, Duration, ModelStatistics
 from gapless.serve.kserve import facts
 from gapless.serve.kserve.config_json import config_as_json
 from gapless.serve.kserve.messages import MemoryUsage, StatisticDuration
@@ -20,6 +20,9 @@ class ListedModels:
     def __init__(self, *listed: ModelStatus) -> None:
         self._listed = [*listed]
         self._loadable = FixedModels(double())
+
+    def preload(self) -> None:
+        pass
 
     def index(self) -> list[ModelStatus]:
         return self._listed

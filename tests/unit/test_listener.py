@@ -69,7 +69,8 @@ def test_times_are_audio_time_and_words_lie_within_their_utterance(
     plain = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), inference), speech))
     late = finals(
         hear(
-            Listener(ListenOptions(), ScriptedRecogniser(), inference), np.concatenate((silence, speech))
+            Listener(ListenOptions(), ScriptedRecogniser(), inference),
+            np.concatenate((silence, speech)),
         )
     )
 
@@ -161,7 +162,9 @@ def test_closing_gives_back_a_place_that_was_granted_but_not_taken(
     assert recogniser.stats().busy == 0
 
 
-def test_closing_in_mid_utterance_gives_the_place_back(speech: Samples, inference: Inference) -> None:
+def test_closing_in_mid_utterance_gives_the_place_back(
+    speech: Samples, inference: Inference
+) -> None:
     recogniser = ScriptedRecogniser(places=1)
     listener = Listener(ListenOptions(), recogniser, inference)
     hear(listener, speech[: LISTEN_RATE_HZ * 3 // 2])

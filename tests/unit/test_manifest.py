@@ -8,8 +8,8 @@ import pytest
 
 from gapless.errors import ModelError
 from gapless.infer.contract import ModelInfo, ModelLimits, StateInfo, TensorInfo
-from gapless.infer.description import OnnxDescription, OnnxTensor
-from gapless.infer.manifest import (
+from gapless.infer.onnx.description import OnnxDescription, OnnxTensor
+from gapless.infer.repository.manifest import (
     LimitEntries,
     Manifest,
     StateEntry,
@@ -18,7 +18,7 @@ from gapless.infer.manifest import (
     resolve_info,
     resolve_limits,
 )
-from gapless.infer.manifest_file import parse_manifest, read_manifest
+from gapless.infer.repository.manifest_file import parse_manifest, read_manifest
 
 
 def tensor(name: str, *shape: int | str, datatype: str = "FP32") -> OnnxTensor:

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 
 from gapless.errors import ConfigError, ModelError
 from gapless.infer.contract import Array
-from gapless.infer.manifest import Manifest, StateEntry
-from gapless.infer.onnx import OnnxLoader, OnnxModel
+from gapless.infer.onnx.model import OnnxLoader, OnnxModel
+from gapless.infer.repository.manifest import Manifest, StateEntry
 from gapless.testing.onnx_models import write_double, write_graph, write_gru, write_mlp
 
 STATE = Manifest(states=(StateEntry(input="h", output="h_next", axis=1),))
@@ -302,7 +302,7 @@ def test_errors_are_raised_and_not_written_anywhere(tmp_path: Path) -> None:
     path.write_bytes(b"not a model")
     code = (
         "import sys; from pathlib import Path; from gapless.errors import ModelError;"
-        "from gapless.infer.manifest import Manifest; from gapless.infer.onnx import OnnxLoader;"
+        "from gapless.infer.repository.manifest import Manifest; from gapless.infer.onnx.model import OnnxLoader;"
         "assert 'onnxruntime' not in sys.modules\n"
         "try: OnnxLoader()('tried', '1', Manifest(), Path(sys.argv[1]))\n"
         "except ModelError: print('raised')"

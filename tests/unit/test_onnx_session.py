@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from gapless.errors import ConfigError, ModelError
-from gapless.infer.description import OnnxTensor
-from gapless.infer.onnx_session import (
+from gapless.infer.onnx.description import OnnxTensor
+from gapless.infer.onnx.providers import Wanted, plan_providers
+from gapless.infer.onnx.session import (
     SessionOptions,
     describe_onnx,
     model_files,
     open_planned,
     open_session,
 )
-from gapless.infer.providers import Wanted, plan_providers
 from gapless.testing.onnx_models import write_double, write_graph, write_gru
 
 BUILD = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -61,7 +61,7 @@ def test_a_session_has_the_threads_that_were_asked_for_and_keeps_no_arena(tmp_pa
 COUNT_THREADS = """
 import os, sys
 from pathlib import Path
-from gapless.infer.onnx_session import SessionOptions, open_session
+from gapless.infer.onnx.session import SessionOptions, open_session
 first = open_session(Path(sys.argv[1]), SessionOptions())
 before = len(os.listdir("/proc/self/task"))
 kept = [open_session(Path(sys.argv[1]), SessionOptions(threads=number)) for number in (1, 1, 4)]

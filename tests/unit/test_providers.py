@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gapless.errors import ConfigError
-from gapless.infer.providers import PROVIDERS, Wanted, explain, plan_providers
+from gapless.infer.onnx.providers import PROVIDERS, Wanted, explain, plan_providers
 
 CUDA_BUILD = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 CPU_BUILD = ("AzureExecutionProvider", "CPUExecutionProvider")

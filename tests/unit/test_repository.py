@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gapless.infer.repository import Entry, Repository
+from gapless.infer.repository.scan import Entry, Repository
 
 
 def put(root: Path, name: str, version: int = 1, content: bytes = b"1") -> Path:

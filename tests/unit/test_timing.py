@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gapless.infer.timing import ENOUGH_NS, MOST_CALLS, NS_PER_MS, time_calls
+from gapless.infer.onnx.timing import ENOUGH_NS, MOST_CALLS, NS_PER_MS, time_calls
 
 
 class SlowThenSteady:

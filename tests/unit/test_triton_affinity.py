@@ -200,6 +200,7 @@ def test_a_stream_begins_where_there_is_a_channel_for_it() -> None:
     second.unpin(lent)
     first.release(busy, ANSWER)
     world.close()
+    assert [endpoint.stats().in_flight for endpoint in (first, second)] == [0, 0]
 
 
 def test_no_more_streams_are_open_than_there_may_be(world: World) -> None:

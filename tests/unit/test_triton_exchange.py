@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from gapless.errors import ModelError
-from gapless.infer.tensors import DATATYPES
 from gapless.infer.triton.exchange import (
     RemoteModel,
     make_ending,
@@ -17,6 +16,7 @@ from gapless.infer.triton.exchange import (
     read_outputs,
 )
 from gapless.infer.wire import messages
+from gapless.infer.wire.tensors import DATATYPES
 
 MODEL = RemoteModel("m", "3", "the model here")
 

@@ -8,7 +8,7 @@ import pytest
 
 from gapless.errors import ModelError
 from gapless.infer.contract import ModelInfo, StateInfo
-from gapless.infer.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
+from gapless.infer.repository.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
 from gapless.infer.triton.options import TritonOptions
 from gapless.infer.triton.signature import read_info
 from gapless.infer.wire import messages

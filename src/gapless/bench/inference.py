@@ -204,9 +204,9 @@ def _sessions(small: str) -> Case:
 
 def _int8(folder: Path, threads: int) -> Case:
     # A copy in a folder of its own: beside the model itself, the engine would use the version of 8 bits in all cases.
-    from gapless.infer.int8.quantize import QuantizeOptions, quantize
-    from gapless.infer.int8.report import int8_file
-    from gapless.infer.manifest import Manifest
+    from gapless.infer.onnx.int8.quantize import QuantizeOptions, quantize
+    from gapless.infer.onnx.int8.report import int8_file
+    from gapless.infer.repository.manifest import Manifest
 
     path = write_small_model(folder)
     report = quantize(NAME, Manifest(max_batch=LARGEST_BATCH), path, QuantizeOptions())

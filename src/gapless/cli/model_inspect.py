@@ -15,8 +15,8 @@ from gapless.bench.quantity import duration
 from gapless.cli.tensor_models import find_model, loaded, size_text
 from gapless.errors import MissingDependencyError
 from gapless.infer.contract import LoadTimings, ModelInfo
-from gapless.infer.int8.report import Report, read_report, report_file
-from gapless.infer.onnx_graph import GraphFacts, read_graph
+from gapless.infer.onnx.graph import GraphFacts, read_graph
+from gapless.infer.onnx.int8.report import Report, read_report, report_file
 from gapless.settings import Settings
 
 
@@ -78,7 +78,7 @@ def print_inspection(inspection: Inspection) -> None:
 
 
 def _size(path: Path | None) -> int:
-    from gapless.infer.onnx_session import model_files
+    from gapless.infer.onnx.session import model_files
 
     return sum(part.stat().st_size for part in model_files(path)) if path else 0
 

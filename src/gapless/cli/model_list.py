@@ -11,8 +11,8 @@ import click
 import msgspec
 
 from gapless.cli.tensor_models import list_entries
-from gapless.infer.manifest import Manifest
-from gapless.infer.repository import Entry
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.repository.scan import Entry
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recogniser.shelf import Shelf
 from gapless.settings import Settings

@@ -13,9 +13,9 @@ import click
 
 from gapless.bench.quantity import duration
 from gapless.cli.tensor_models import find_model, require_file, size_text, table_console
-from gapless.infer.int8.quantize import QuantizeOptions, quantize
-from gapless.infer.int8.report import Report
-from gapless.infer.int8.samples import RANDOM
+from gapless.infer.onnx.int8.quantize import QuantizeOptions, quantize
+from gapless.infer.onnx.int8.report import Report
+from gapless.infer.onnx.int8.samples import RANDOM
 from gapless.settings import Settings
 
 if TYPE_CHECKING:

@@ -154,7 +154,7 @@ def quantize(
     from rich.console import Console
 
     from gapless.cli.model_quantize import print_report, quantize_model
-    from gapless.infer.int8.quantize import QuantizeOptions
+    from gapless.infer.onnx.int8.quantize import QuantizeOptions
 
     options = QuantizeOptions(
         tolerance=tolerance,

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gapless.errors import ModelError, ModelNotFoundError
-from gapless.infer.manifest import Manifest
+from gapless.infer.repository.manifest import Manifest
 from gapless.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gapless.infer.contract import Loader, Model
-    from gapless.infer.repository import Entry
+    from gapless.infer.repository.scan import Entry
 
 SUFFIX: Final = ".onnx"
 
@@ -58,7 +58,7 @@ def table_console() -> Console:
 def list_entries(settings: Settings) -> dict[str, Entry]:
     """All models of tensors that are here, by name."""
     from gapless.infer.open import BUILTIN
-    from gapless.infer.repository import Repository
+    from gapless.infer.repository.scan import Repository
 
     return Repository((BUILTIN, settings.models_path)).scan()
 
@@ -108,7 +108,7 @@ def loaded(settings: Settings, found: Found) -> Iterator[Model]:
 
         load = TritonLoader()
     else:
-        from gapless.infer.onnx import OnnxLoader
+        from gapless.infer.onnx.model import OnnxLoader
 
         load = OnnxLoader(settings.executor_threads, settings.provider)
     model = load(found.name, found.version, found.manifest, found.path)
@@ -120,7 +120,7 @@ def loaded(settings: Settings, found: Found) -> Iterator[Model]:
 
 def _find_file(path: Path) -> Found:
     """A file, with what the folder above its version's says where it lies in one."""
-    from gapless.infer.manifest_file import read_manifest
+    from gapless.infer.repository.manifest_file import read_manifest
 
     if not path.is_file():
         raise ModelNotFoundError(f"there is no file {path}; name one that is there", param="model")

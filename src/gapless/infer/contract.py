@@ -15,7 +15,7 @@ import msgspec
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from gapless.infer.manifest import Manifest
+    from gapless.infer.repository.manifest import Manifest
 
 Array: TypeAlias = npt.NDArray[Any]
 """A tensor of any type in ``tensors.DATATYPES``; texts are arrays of ``bytes`` objects."""

@@ -26,14 +26,14 @@ import structlog
 
 from gapless.errors import GaplessError, ModelError, OverloadError
 from gapless.infer.contract import Model
+from gapless.infer.engine.parts import Parts
+from gapless.infer.engine.request import Done, Outcome, Request, Result, Sequence, Ticket
+from gapless.infer.engine.rows import Answer, Row, Tell
+from gapless.infer.engine.served import NS_PER_MS, Served, is_remote
+from gapless.infer.engine.statistics import Counters, ModelStatistics
+from gapless.infer.engine.streams import Stream
+from gapless.infer.engine.worker import Worker, closed_error
 from gapless.infer.models import Held, Models
-from gapless.infer.parts import Parts
-from gapless.infer.request import Done, Outcome, Request, Result, Sequence, Ticket
-from gapless.infer.rows import Answer, Row, Tell
-from gapless.infer.served import NS_PER_MS, Served, is_remote
-from gapless.infer.statistics import Counters, ModelStatistics
-from gapless.infer.streams import Stream
-from gapless.infer.worker import Worker, closed_error
 
 __all__ = [
     "Done",

@@ -70,6 +70,10 @@ class Models(Protocol):
         """
         ...
 
+    def preload(self) -> None:
+        """Load all that there is memory for, so that the first call is as fast as the others; blocks meanwhile."""
+        ...
+
     def index(self) -> list[ModelStatus]:
         """Everything that is here, by name and version; loads nothing."""
         ...

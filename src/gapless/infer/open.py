@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from gapless.infer.inference import Inference, InferenceOptions
-from gapless.infer.library import Library
-from gapless.infer.onnx import OnnxLoader
+from gapless.infer.onnx.model import OnnxLoader
+from gapless.infer.repository.library import Library
 from gapless.infer.triton.model import TritonLoader
 from gapless.settings import Settings
 from gapless.tune.probe import physical_cpus

@@ -57,7 +57,9 @@ class Listener:
         ProtocolError: the recogniser does not know the language that ``options`` ask for.
     """
 
-    def __init__(self, options: ListenOptions, recogniser: Recogniser, inference: Inference) -> None:
+    def __init__(
+        self, options: ListenOptions, recogniser: Recogniser, inference: Inference
+    ) -> None:
         recogniser.info.require_language(options.recognise.language)
         self._options = options
         self._recogniser = recogniser

@@ -11,13 +11,13 @@ from typing import cast, final
 from gapless.batching.batcher import Batch, Batcher
 from gapless.errors import GaplessError
 from gapless.infer.contract import Array, Model
-from gapless.infer.request import Outcome
-from gapless.infer.rows import Answer, Row, settle
-from gapless.infer.served import Kind, Served
-from gapless.infer.statistics import Counters
-from gapless.infer.step import Step
-from gapless.infer.streams import Stream
-from gapless.infer.worker import Worker
+from gapless.infer.engine.request import Outcome
+from gapless.infer.engine.rows import Answer, Row, settle
+from gapless.infer.engine.served import Kind, Served
+from gapless.infer.engine.statistics import Counters
+from gapless.infer.engine.step import Step
+from gapless.infer.engine.streams import Stream
+from gapless.infer.engine.worker import Worker
 from gapless.testing.models import FixedModels
 
 

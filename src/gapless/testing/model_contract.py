@@ -17,7 +17,7 @@ import numpy as np
 
 from gapless.errors import ModelError
 from gapless.infer.contract import DYNAMIC, Array, Model, ModelInfo, SequenceStep, StateInfo
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.wire.tensors import DATATYPES
 
 Given: TypeAlias = dict[str, Array]
 Sample: TypeAlias = Callable[[np.random.Generator, int], Given]

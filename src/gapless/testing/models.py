@@ -27,7 +27,7 @@ from gapless.infer.contract import (
     Tensors,
 )
 from gapless.infer.models import Held, ModelStatus
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.wire.tensors import DATATYPES
 
 SMALL: Final = ModelLimits(buckets=(1, 2, 4, 8), max_sequences=8)
 """What the models here are bound by, unless told otherwise."""
@@ -381,6 +381,9 @@ class FixedModels:
         if held is None:
             raise ModelNotFoundError(f"the model {name} was unloaded; load it again")
         return held
+
+    def preload(self) -> None:
+        """They are loaded."""
 
     def index(self) -> list[ModelStatus]:
         """Everything, by name and version."""

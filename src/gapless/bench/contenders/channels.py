@@ -144,8 +144,8 @@ def _request(connection: Connection, model: str) -> Any:
     """Zeros of the smallest shapes that the model takes."""
     import numpy as np
 
-    from gapless.infer.tensors import dtype_of, encode
     from gapless.infer.wire import messages
+    from gapless.infer.wire.tensors import dtype_of, encode
 
     asked = messages.ModelMetadataRequest(name=model)
     metadata = _checked(connection.call("ModelMetadata", asked, TIMEOUT_MS))

@@ -74,7 +74,7 @@ def pooled_tasks(path: str, *, threads: int, callers: int) -> Iterator[Work]:
 @contextmanager
 def sessions(path: str, *, threads: int, count: int) -> Iterator[Work]:
     """Threads spread over so many sessions of one file, one row a call; ``sessions_mib`` is what those hold."""
-    from gapless.infer.onnx_session import load_runtime
+    from gapless.infer.onnx.session import load_runtime
 
     # The library itself is not what is compared.
     load_runtime()
@@ -121,6 +121,6 @@ def voice(path: str, *, threads: int) -> Iterator[Work]:
 
 
 def _session(path: str) -> onnxruntime.InferenceSession:
-    from gapless.infer.onnx_session import SessionOptions, open_session
+    from gapless.infer.onnx.session import SessionOptions, open_session
 
     return open_session(Path(path), SessionOptions()).session

@@ -3,8 +3,8 @@
 In: messages. Out: messages, or a ``Failure``. Invariants: no other channel shares its connection; nothing is sent after
 ``close``. Thread: any, many at a time.
 
-gRPC gives all channels to one address the same connection, and a pool of them is none, unless each has a subchannel pool
-of its own or an argument that differs. They have both.
+gRPC gives all channels to one address the same connection, and a pool of them is none, unless each has a subchannel
+pool of its own or an argument that differs. They have both.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import msgspec
 
 from gapless.errors import ModelError, ProtocolError
 from gapless.infer.contract import Array, Tensors
-from gapless.infer.tensors import datatype_of, decode, encode
 from gapless.infer.triton.connection import Message
+from gapless.infer.wire.tensors import datatype_of, decode, encode
 
 
 class RemoteModel(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Final, final
 
 from gapless.errors import ModelError
 from gapless.infer.contract import Array, LoadTimings, ModelInfo, SequenceStep, Tensors
-from gapless.infer.manifest import Manifest
+from gapless.infer.repository.manifest import Manifest
 from gapless.infer.triton.affinity import Affinity
 from gapless.infer.triton.caretaker import Caretaker
 from gapless.infer.triton.connection import Message, connector

@@ -13,10 +13,10 @@ import msgspec
 
 from gapless.errors import ModelError
 from gapless.infer.contract import DYNAMIC, ModelInfo
-from gapless.infer.description import OnnxDescription, OnnxTensor
-from gapless.infer.manifest import Manifest, resolve_info
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.onnx.description import OnnxDescription, OnnxTensor
+from gapless.infer.repository.manifest import Manifest, resolve_info
 from gapless.infer.triton.connection import Message
+from gapless.infer.wire.tensors import DATATYPES
 
 
 def read_info(

@@ -10,8 +10,8 @@ import asyncio
 from typing import Final, final
 
 from gapless.infer.contract import ModelInfo
+from gapless.infer.engine.sequences import SequenceTable
 from gapless.infer.inference import Request, Result
-from gapless.infer.sequences import SequenceTable
 from gapless.serve.kserve.codec import Question
 from gapless.serve.offload import in_executor
 from gapless.serve.services import Services

@@ -18,7 +18,14 @@ from msgspec import UNSET
 from gapless.errors import ProtocolError
 from gapless.infer.contract import DYNAMIC, Array, ModelInfo, TensorInfo
 from gapless.infer.inference import Result
-from gapless.infer.tensors import DATATYPES, checked_size, datatype_of, decode, encode, reshaped
+from gapless.infer.wire.tensors import (
+    DATATYPES,
+    checked_size,
+    datatype_of,
+    decode,
+    encode,
+    reshaped,
+)
 from gapless.serve.kserve.elements import check_json_size, read_elements, write_elements
 from gapless.serve.kserve.messages import (
     BinarySize,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from gapless.infer.config_pbtxt import model_config
 from gapless.infer.contract import ModelInfo
+from gapless.infer.repository.config_pbtxt import model_config
 
 
 def config_as_json(info: ModelInfo) -> dict[str, Any]:

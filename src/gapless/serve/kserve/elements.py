@@ -16,7 +16,7 @@ import numpy as np
 
 from gapless.errors import ProtocolError, TooLargeError
 from gapless.infer.contract import Array
-from gapless.infer.tensors import dtype_of
+from gapless.infer.wire.tensors import dtype_of
 from gapless.serve.kserve.messages import MAX_RANK
 
 ELEMENT: Final[dict[str, type]] = {"b": bool, "i": int, "u": int, "f": float, "O": str}

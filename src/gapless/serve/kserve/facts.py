@@ -12,9 +12,9 @@ from typing import Final
 
 from gapless.errors import ConnectionLostError, ModelNotFoundError, ProtocolError
 from gapless.infer.contract import DYNAMIC, ModelInfo, TensorInfo
+from gapless.infer.engine.statistics import Duration
+from gapless.infer.engine.statistics import ModelStatistics as Counted
 from gapless.infer.models import Models, ModelStatus
-from gapless.infer.statistics import Duration
-from gapless.infer.statistics import ModelStatistics as Counted
 from gapless.serve.kserve.messages import (
     IndexEntry,
     InferBatchStatistics,

@@ -18,8 +18,8 @@ from google.protobuf.message import DecodeError
 from gapless.errors import ProtocolError
 from gapless.infer.contract import Array
 from gapless.infer.inference import Result
-from gapless.infer.tensors import checked_size, datatype_of, decode, dtype_of, encode
 from gapless.infer.wire import messages
+from gapless.infer.wire.tensors import checked_size, datatype_of, decode, dtype_of, encode
 from gapless.serve.kserve.codec import Question
 from gapless.serve.kserve.grpc_bounds import check_request_bytes, no_message
 from gapless.serve.kserve.messages import CallParameters

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from gapless.errors import ModelNotFoundError, ProtocolError
-from gapless.infer.config_pbtxt import model_config
 from gapless.infer.contract import ModelInfo
+from gapless.infer.repository.config_pbtxt import model_config
 from gapless.infer.wire import messages
 from gapless.serve.kserve import facts
 from gapless.serve.kserve.ask import Asker

@@ -16,7 +16,7 @@ import msgspec
 
 from gapless.errors import MissingDependencyError, ModelError
 from gapless.infer.contract import ModelInfo, ModelLimits
-from gapless.infer.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
+from gapless.infer.repository.manifest import LimitEntries, Manifest, StateEntry, TensorEntry
 
 CONFIG_FILE: Final = "config.pbtxt"
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, TypeAlias, final
 
 from gapless.errors import GaplessError
 from gapless.infer.contract import Array
+from gapless.infer.engine.request import Outcome
 from gapless.infer.models import Held
-from gapless.infer.request import Outcome
 
 if TYPE_CHECKING:
     from gapless.batching.batcher import Entry
-    from gapless.infer.served import Kind
-    from gapless.infer.streams import Stream
+    from gapless.infer.engine.served import Kind
+    from gapless.infer.engine.streams import Stream
 
 
 Answer: TypeAlias = Callable[[], Outcome]

@@ -15,9 +15,9 @@ from typing import final
 import numpy as np
 
 from gapless.infer.contract import Array, Model
+from gapless.infer.engine.request import Outcome, Result
+from gapless.infer.engine.rows import Answer, Tell, call_on
 from gapless.infer.models import Held
-from gapless.infer.request import Outcome, Result
-from gapless.infer.rows import Answer, Tell, call_on
 
 
 @final

@@ -16,8 +16,8 @@ from typing import Final, TypeAlias, final
 import msgspec
 
 from gapless.errors import OverloadError, ProtocolError
+from gapless.infer.engine.request import Request, Sequence
 from gapless.infer.inference import Inference
-from gapless.infer.request import Request, Sequence
 
 Id: TypeAlias = int | str
 Key: TypeAlias = tuple[str, Id]

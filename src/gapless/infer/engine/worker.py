@@ -19,9 +19,9 @@ import structlog
 
 from gapless.batching.batcher import Batch, Batcher, Entry, Policy
 from gapless.errors import DeadlineError, ModelError
-from gapless.infer.rows import Row, settle, settle_with
-from gapless.infer.served import NS_PER_MS, Kind, Served
-from gapless.infer.step import NS_PER_S, Step
+from gapless.infer.engine.rows import Row, settle, settle_with
+from gapless.infer.engine.served import NS_PER_MS, Kind, Served
+from gapless.infer.engine.step import NS_PER_S, Step
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gapless.errors import ModelError, TooLargeError
 from gapless.infer.contract import DYNAMIC, Array, ModelInfo, TensorInfo
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.wire.tensors import DATATYPES
 
 Signature: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
 """The shapes of one row where they may differ between requests, and which optional inputs there are."""

@@ -13,9 +13,9 @@ from typing import Final, final
 
 from gapless.errors import GaplessError, ModelError, ModelNotFoundError
 from gapless.infer.contract import LoadTimings, Model, ModelInfo
-from gapless.infer.manifest import Manifest
 from gapless.infer.models import ModelStatus, State
-from gapless.infer.repository import Entry, VersionEntry
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.repository.scan import Entry, VersionEntry
 
 MEMORY_PER_FILE: Final = 1.5
 """What a model that never was loaded is expected to take of memory, in sizes of its largest file."""

@@ -18,7 +18,7 @@ import msgspec
 
 from gapless.errors import ModelError, StoreError
 from gapless.infer.contract import ModelInfo
-from gapless.infer.int8.report import (
+from gapless.infer.onnx.int8.report import (
     Report,
     Trial,
     fingerprint,
@@ -27,12 +27,12 @@ from gapless.infer.int8.report import (
     this_cpu,
     write_report,
 )
-from gapless.infer.int8.rewrite import Scheme, rewrite
-from gapless.infer.int8.samples import Samples, random_samples, read_samples
-from gapless.infer.int8.trial import answers, compare, neighbour_influence, time_in_turn
-from gapless.infer.manifest import Manifest
-from gapless.infer.onnx import OnnxModel, load_file
-from gapless.infer.onnx_session import SessionOptions, model_files
+from gapless.infer.onnx.int8.rewrite import Scheme, rewrite
+from gapless.infer.onnx.int8.samples import Samples, random_samples, read_samples
+from gapless.infer.onnx.int8.trial import answers, compare, neighbour_influence, time_in_turn
+from gapless.infer.onnx.model import OnnxModel, load_file
+from gapless.infer.onnx.session import SessionOptions, model_files
+from gapless.infer.repository.manifest import Manifest
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("row", "batch")
 

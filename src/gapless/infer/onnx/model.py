@@ -20,12 +20,13 @@ import numpy as np
 import structlog
 
 from gapless.errors import ModelError
-from gapless.infer.batch_axis import rows_keep_apart
 from gapless.infer.contract import Array, LoadTimings, ModelInfo, SequenceStep, Tensors
-from gapless.infer.heap import private_bytes, trim_heap
-from gapless.infer.int8.report import preferred_file
-from gapless.infer.manifest import Manifest, resolve_info
-from gapless.infer.onnx_session import (
+from gapless.infer.onnx.batch_axis import rows_keep_apart
+from gapless.infer.onnx.heap import private_bytes, trim_heap
+from gapless.infer.onnx.int8.report import preferred_file
+from gapless.infer.onnx.providers import Wanted
+from gapless.infer.onnx.sample_inputs import FREE_LENGTHS, has_free_lengths, zero_inputs
+from gapless.infer.onnx.session import (
     OpenSession,
     SessionOptions,
     describe_session,
@@ -35,9 +36,8 @@ from gapless.infer.onnx_session import (
     plan_session,
     runtime_errors,
 )
-from gapless.infer.providers import Wanted
-from gapless.infer.sample_inputs import FREE_LENGTHS, has_free_lengths, zero_inputs
-from gapless.infer.timing import NS_PER_MS, time_calls
+from gapless.infer.onnx.timing import NS_PER_MS, time_calls
+from gapless.infer.repository.manifest import Manifest, resolve_info
 
 if TYPE_CHECKING:
     import onnxruntime

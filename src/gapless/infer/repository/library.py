@@ -20,12 +20,12 @@ import msgspec
 import structlog
 
 from gapless.errors import GaplessError, ModelError, ModelNotFoundError, OverloadError
-from gapless.infer.catalogue import Revision
 from gapless.infer.contract import Loader, Model
-from gapless.infer.holdings import NS_PER_MS, Holdings, Leaver, Leaving, again
-from gapless.infer.int8.report import preferred_file
 from gapless.infer.models import Held, ModelStatus
-from gapless.infer.repository import Repository
+from gapless.infer.onnx.int8.report import preferred_file
+from gapless.infer.repository.catalogue import Revision
+from gapless.infer.repository.holdings import NS_PER_MS, Holdings, Leaver, Leaving, again
+from gapless.infer.repository.scan import Repository
 
 STOP_TIMEOUT_S: Final = 5.0
 """How long ``close`` waits for the thread that looks for files; a load may keep it longer."""
@@ -190,7 +190,7 @@ class Library:
         self._load_due()
 
     def preload(self) -> None:
-        """Load all that there is memory for, so that the first call is as fast as the others; blocks meanwhile."""
+        """See ``Models.preload``."""
         with self._lock:
             self._holdings.want(remote_only=False)
         self._load_due()

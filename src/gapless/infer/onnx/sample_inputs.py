@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from gapless.infer.contract import DYNAMIC, Array, ModelInfo, TensorInfo
-from gapless.infer.tensors import dtype_of
+from gapless.infer.wire.tensors import dtype_of
 
 FREE_LENGTHS: Final = (1, 16, 160, 1600, 16_000)
 """What an axis of any length is tried with, in turn: one sample, a frame, up to a second of sound."""

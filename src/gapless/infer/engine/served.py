@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, final
 import numpy as np
 
 from gapless.batching.batcher import Policy
-from gapless.infer.checks import Checks, Signature
 from gapless.infer.contract import Array, Model, ModelInfo
-from gapless.infer.slots import SlotArena
-from gapless.infer.statistics import Counters, ModelStatistics
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.engine.checks import Checks, Signature
+from gapless.infer.engine.slots import SlotArena
+from gapless.infer.engine.statistics import Counters, ModelStatistics
+from gapless.infer.wire.tensors import DATATYPES
 
 if TYPE_CHECKING:
-    from gapless.infer.streams import Stream
-    from gapless.infer.worker import Worker
+    from gapless.infer.engine.streams import Stream
+    from gapless.infer.engine.worker import Worker
 
 LARGEST_REQUEST: Final = 64
 """A request may bring this many times the largest batch; more belongs into several requests."""

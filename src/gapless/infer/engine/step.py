@@ -23,16 +23,16 @@ from gapless.errors import (
     OverloadError,
 )
 from gapless.infer.contract import Array
-from gapless.infer.request import Outcome, Result
-from gapless.infer.rows import copied
-from gapless.infer.served import Buffers
-from gapless.infer.slots import Handle
-from gapless.infer.statistics import BatchRun
+from gapless.infer.engine.request import Outcome, Result
+from gapless.infer.engine.rows import copied
+from gapless.infer.engine.served import Buffers
+from gapless.infer.engine.slots import Handle
+from gapless.infer.engine.statistics import BatchRun
 
 if TYPE_CHECKING:
     from gapless.batching.batcher import Batch, Entry
-    from gapless.infer.rows import Row
-    from gapless.infer.served import Kind
+    from gapless.infer.engine.rows import Row
+    from gapless.infer.engine.served import Kind
 
 NOT_THE_ROWS: Final = (OverloadError, ConnectionLostError, DeadlineError)
 """What a model raises for reasons that lie outside its inputs: running the rows one by one would not help."""

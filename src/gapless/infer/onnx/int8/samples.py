@@ -15,8 +15,8 @@ import numpy as np
 
 from gapless.errors import ConfigError
 from gapless.infer.contract import DYNAMIC, Array, ModelInfo, TensorInfo
-from gapless.infer.sample_inputs import random_inputs
-from gapless.infer.tensors import dtype_of
+from gapless.infer.onnx.sample_inputs import random_inputs
+from gapless.infer.wire.tensors import dtype_of
 
 MOST_ROWS: Final = 256
 """More rows of a file are not looked at."""

@@ -14,11 +14,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias, final
 import msgspec
 
 from gapless.errors import GaplessError, ModelError, OverloadError
-from gapless.infer.catalogue import Catalogue, Revision, Shelf
 from gapless.infer.contract import Model
 from gapless.infer.models import ModelStatus
-from gapless.infer.repository import Entry
-from gapless.infer.residency import Evict, Residency
+from gapless.infer.repository.catalogue import Catalogue, Revision, Shelf
+from gapless.infer.repository.residency import Evict, Residency
+from gapless.infer.repository.scan import Entry
 
 MEMORY_RETRY_MS: Final = 1000
 """When to come back for a model that does not fit beside those in use."""

@@ -17,8 +17,8 @@ from typing import Final, TypeAlias, final
 import msgspec
 
 from gapless.errors import GaplessError
-from gapless.infer.manifest import Manifest
-from gapless.infer.manifest_file import DESCRIPTIONS, read_manifest
+from gapless.infer.repository.manifest import Manifest
+from gapless.infer.repository.manifest_file import DESCRIPTIONS, read_manifest
 
 REMOTE_VERSION: Final = 1
 """The version here of a model that runs elsewhere."""

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gapless.infer.int8.rewrite import Scheme
-from gapless.infer.onnx_session import model_files
+from gapless.infer.onnx.int8.rewrite import Scheme
+from gapless.infer.onnx.session import model_files
 
 CHUNK_BYTES: Final = 1 << 20
 

@@ -16,10 +16,10 @@ import structlog
 
 from gapless.errors import GaplessError, ModelError, OverloadError
 from gapless.infer.contract import ModelInfo, SequenceStep
+from gapless.infer.engine.rows import Row, settle_with
+from gapless.infer.engine.served import Served
+from gapless.infer.engine.slots import BLANK, RETRY_AFTER_MS, Handle
 from gapless.infer.models import Held
-from gapless.infer.rows import Row, settle_with
-from gapless.infer.served import Served
-from gapless.infer.slots import BLANK, RETRY_AFTER_MS, Handle
 
 log = structlog.get_logger()
 

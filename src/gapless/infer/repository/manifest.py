@@ -16,9 +16,9 @@ from msgspec import Meta
 
 from gapless.errors import ModelError
 from gapless.infer.contract import DYNAMIC, ModelInfo, ModelLimits, StateInfo, TensorInfo
-from gapless.infer.description import OnnxDescription, OnnxTensor, batch_symbol
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.onnx.description import OnnxDescription, OnnxTensor, batch_symbol
 from gapless.infer.triton.options import TritonOptions
+from gapless.infer.wire.tensors import DATATYPES
 
 DEFAULT_MAX_BATCH: Final = 32
 """The largest batch of a model that batches, where nothing else is said."""

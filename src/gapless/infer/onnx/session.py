@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from gapless.errors import ConfigError, MissingDependencyError, ModelError
-from gapless.infer.description import OnnxDescription, OnnxTensor
-from gapless.infer.providers import Plan, ProviderName, Wanted, explain, plan_providers
+from gapless.infer.onnx.description import OnnxDescription, OnnxTensor
+from gapless.infer.onnx.providers import Plan, ProviderName, Wanted, explain, plan_providers
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 import msgspec
 
 from gapless.errors import ModelError
-from gapless.infer.config_pbtxt import CONFIG_FILE, parse_config
-from gapless.infer.manifest import Manifest, TensorEntry
+from gapless.infer.repository.config_pbtxt import CONFIG_FILE, parse_config
+from gapless.infer.repository.manifest import Manifest, TensorEntry
 
 MANIFEST_FILE: Final = "manifest.toml"
 

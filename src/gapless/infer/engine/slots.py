@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gapless.errors import ModelError, OverloadError
 from gapless.infer.contract import Array, StateInfo
-from gapless.infer.tensors import DATATYPES
+from gapless.infer.wire.tensors import DATATYPES
 
 SMALLEST: Final = 4
 """Slots that are made at first."""

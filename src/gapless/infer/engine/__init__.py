@@ -1,0 +1,1 @@
+"""How rows are run: checked, queued, put together, stepped and taken apart."""

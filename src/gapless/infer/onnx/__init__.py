@@ -1,0 +1,1 @@
+"""Models in ONNX files, run by ONNX Runtime in this process."""
