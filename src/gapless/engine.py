@@ -53,9 +53,9 @@ class Engine:
         """
         self._open_store()
         self._shelf.get(self._settings.model)
-        self._inference.models.acquire(VAD_MODEL).release()
+        self._inference.rehearse(VAD_MODEL)
         # The users' own models need not be waited for: whoever asks for one before it is loaded waits for that one.
-        self._executor.submit(self._inference.models.preload)
+        self._executor.submit(self._inference.preload)
         self._ready = True
 
     def close(self) -> None:

@@ -16,7 +16,13 @@ from gapless.errors import MissingDependencyError
 from gapless.infer.repository.manifest import Manifest
 from gapless.infer.triton.model import TritonLoader, TritonModel
 from gapless.infer.triton.options import TritonOptions
-from gapless.testing.triton_models import write_double, write_moody, write_sum, write_unbatched
+from gapless.testing.triton_models import (
+    write_crowded,
+    write_double,
+    write_moody,
+    write_sum,
+    write_unbatched,
+)
 from gapless.testing.triton_server import TritonServer, find_triton
 
 WAIT_S = 20.0
@@ -82,7 +88,7 @@ def server(
 ) -> Iterator[TritonServer]:
     """A server with all models, for tests that leave it as it was."""
     models, work_dir = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("server")
-    for write in (write_double, write_sum, write_moody, write_unbatched):
+    for write in (write_double, write_sum, write_moody, write_crowded, write_unbatched):
         write(models)
     with TritonServer(models, work_dir) as running:
         yield running

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from gapless.infer.engine import served as served_module
 from gapless.infer.contract import ModelLimits, Tensors
+from gapless.infer.engine import served as served_module
 from gapless.infer.engine.request import Result
 from gapless.infer.engine.served import MOST_KINDS
 from gapless.infer.engine.statistics import BatchRun, Counters, Duration

@@ -21,7 +21,14 @@ from gapless.errors import (
     TooLargeError,
 )
 from gapless.infer.contract import Array, ModelLimits, Tensors
-from gapless.infer.inference import Inference, InferenceOptions, Outcome, Request, Result
+from gapless.infer.inference import (
+    REHEARSALS,
+    Inference,
+    InferenceOptions,
+    Outcome,
+    Request,
+    Result,
+)
 from gapless.testing.models import (
     FAILS,
     FixedModels,
@@ -659,3 +666,22 @@ def test_nothing_is_held_once_everything_is_answered(house: House) -> None:
         house.inference.infer(ask(name))
     asyncio.run(ask_in_a_task(house))
     assert house.models.held == 0
+
+
+def test_models_of_a_known_shape_are_rehearsed_when_they_are_preloaded() -> None:
+    models = FixedModels(double(), running_sum(), mirror(), ServerSum())
+    with Inference(models) as inference:
+        inference.preload()
+
+        rows = {counted.name: counted.rows for counted in inference.statistics()}
+        assert rows == {"double": REHEARSALS, "running_sum": REHEARSALS}
+
+
+def test_a_model_that_wants_no_zeros_may_still_be_rehearsed() -> None:
+    def refuse(inputs: Tensors) -> dict[str, Array]:
+        raise ModelError("this model wants no zeros; give it others")
+
+    with Inference(FixedModels(FunctionModel(double().info, refuse))) as inference:
+        inference.rehearse("double")
+
+        assert [counted.fail.count for counted in inference.statistics()] == [1]

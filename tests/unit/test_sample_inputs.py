@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from gapless.infer.contract import ModelInfo, StateInfo, TensorInfo
-from gapless.infer.onnx.sample_inputs import has_free_lengths, random_inputs, zero_inputs
+from gapless.infer.sample_inputs import has_free_lengths, random_inputs, zero_inputs
 
 INFO = ModelInfo(
     name="tried",

@@ -68,7 +68,7 @@ def time_model(
 
 
 def _measure(model: Model, rows: int, seconds: float) -> BucketTimes:
-    from gapless.infer.onnx.sample_inputs import FREE_LENGTHS, has_free_lengths, random_inputs
+    from gapless.infer.sample_inputs import FREE_LENGTHS, has_free_lengths, random_inputs
 
     info = model.info
     for free in FREE_LENGTHS if has_free_lengths(info) else FREE_LENGTHS[:1]:

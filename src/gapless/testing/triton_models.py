@@ -103,9 +103,12 @@ backend: "python"
 max_batch_size: 1
 input [{ name: "x", data_type: TYPE_FP32, dims: [1] }]
 output [{ name: "y", data_type: TYPE_FP32, dims: [1] }]
-dynamic_batching { default_queue_policy { max_queue_size: 4 } }
 instance_group [{ kind: KIND_CPU, count: 1 }]
 """
+
+CROWDED_CONFIG: Final = (
+    MOODY_CONFIG + "dynamic_batching { default_queue_policy { max_queue_size: 2 } }\n"
+)
 
 UNBATCHED_CONFIG: Final = """
 backend: "python"
@@ -150,8 +153,16 @@ def write_sum(repository: Path) -> Path:
 
 
 def write_moody(repository: Path) -> None:
-    """The model ``moody``: y = x after x seconds, one at a time while one waits; it fails if x is below zero."""
+    """The model ``moody``: y = x after x seconds, one at a time; it fails if x is below zero."""
     write_model(repository, "moody", MOODY_CONFIG, MOODY)
+
+
+def write_crowded(repository: Path) -> None:
+    """The model ``crowded``: as ``moody``, but only two calls may wait, others are refused.
+
+    Calls that were cancelled while they waited may be counted for a while yet: give it none.
+    """
+    write_model(repository, "crowded", CROWDED_CONFIG, MOODY)
 
 
 def write_unbatched(repository: Path) -> None:

@@ -78,7 +78,7 @@ def _engine(models: str, executors: int, model: str) -> Iterator[Inference]:
     settings = Settings(models_dir=models, executors=executors, pinned_models=(model,))
     inference = open_inference(settings)
     try:
-        inference.models.acquire(model).release()
+        inference.rehearse(model)
         yield inference
     finally:
         inference.close()

@@ -15,7 +15,7 @@ import numpy as np
 
 from gapless.errors import ModelError
 from gapless.infer.contract import Array, Model, Tensors
-from gapless.infer.onnx.sample_inputs import FREE_LENGTHS, has_free_lengths, random_inputs
+from gapless.infer.sample_inputs import FREE_LENGTHS, has_free_lengths, random_inputs
 
 TOLERANCE: Final = 0.1
 """Relative difference (RMS) that rounding may make, in models of 8 bits too; frames taken for rows differ by more."""

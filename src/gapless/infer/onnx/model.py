@@ -25,7 +25,6 @@ from gapless.infer.onnx.batch_axis import rows_keep_apart
 from gapless.infer.onnx.heap import private_bytes, trim_heap
 from gapless.infer.onnx.int8.report import preferred_file
 from gapless.infer.onnx.providers import Wanted
-from gapless.infer.onnx.sample_inputs import FREE_LENGTHS, has_free_lengths, zero_inputs
 from gapless.infer.onnx.session import (
     OpenSession,
     SessionOptions,
@@ -38,6 +37,7 @@ from gapless.infer.onnx.session import (
 )
 from gapless.infer.onnx.timing import NS_PER_MS, time_calls
 from gapless.infer.repository.manifest import Manifest, resolve_info
+from gapless.infer.sample_inputs import FREE_LENGTHS, has_free_lengths, zero_inputs
 
 if TYPE_CHECKING:
     import onnxruntime

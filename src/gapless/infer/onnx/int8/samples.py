@@ -15,7 +15,7 @@ import numpy as np
 
 from gapless.errors import ConfigError
 from gapless.infer.contract import DYNAMIC, Array, ModelInfo, TensorInfo
-from gapless.infer.onnx.sample_inputs import random_inputs
+from gapless.infer.sample_inputs import random_inputs
 from gapless.infer.wire.tensors import dtype_of
 
 MOST_ROWS: Final = 256

@@ -16,8 +16,8 @@ import numpy as np
 
 from gapless.infer.contract import Array, Model, ModelInfo, Tensors
 from gapless.infer.onnx.int8.samples import Samples
-from gapless.infer.onnx.sample_inputs import zero_inputs
 from gapless.infer.onnx.timing import NS_PER_MS
+from gapless.infer.sample_inputs import zero_inputs
 
 LEAST_CALLS: Final = 9
 MOST_CALLS: Final = 301
