@@ -203,6 +203,20 @@ def test_a_stream_begins_where_there_is_a_channel_for_it() -> None:
     assert [endpoint.stats().in_flight for endpoint in (first, second)] == [0, 0]
 
 
+def test_a_stream_that_is_let_go_during_its_last_step_is_ended_once(world: World) -> None:
+    world.send(1, start=True)
+
+    def let_go(method: str, request: Any) -> Any:
+        world.streams.end(1)
+        return ANSWER
+
+    world.servers[0].answer = let_go
+    assert world.send(1, end=True) == ANSWER
+    world.close()
+    stats = world.endpoints.all[0].stats()
+    assert (stats.streams, stats.pool.pins) == (0, 0)
+
+
 def test_no_more_streams_are_open_than_there_may_be(world: World) -> None:
     for stream in range(3):
         world.send(stream, start=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 import numpy.typing as npt
@@ -186,6 +186,15 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Let go of everything. Idempotent. No call is under way, and none follows."""
+        ...
+
+
+@runtime_checkable
+class KeepsSequences(Protocol):
+    """What a model with ``info.sequences == "server"`` has besides."""
+
+    def end(self, sequence: int) -> None:
+        """Tell the server that a sequence is over which no step ended; quick, and at best effort."""
         ...
 
 

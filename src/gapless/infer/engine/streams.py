@@ -10,12 +10,12 @@ from __future__ import annotations
 import secrets
 import threading
 from types import TracebackType
-from typing import Final, Protocol, Self, final, runtime_checkable
+from typing import Final, Self, final
 
 import structlog
 
 from gapless.errors import GaplessError, ModelError, OverloadError
-from gapless.infer.contract import ModelInfo, SequenceStep
+from gapless.infer.contract import KeepsSequences, ModelInfo, SequenceStep
 from gapless.infer.engine.rows import Row, settle_with
 from gapless.infer.engine.served import Served
 from gapless.infer.engine.slots import BLANK, RETRY_AFTER_MS, Handle
@@ -25,15 +25,6 @@ log = structlog.get_logger()
 
 NO_SLOT: Final = Handle(BLANK, -1)
 """What a stream has whose state is at a server; using it is an error."""
-
-
-@runtime_checkable
-class KeepsSequences(Protocol):
-    """A model with ``info.sequences == "server"``."""
-
-    def end(self, sequence: int) -> None:
-        """Tell the server that a sequence is over which no step ended; quick, and at best effort."""
-        ...
 
 
 @final

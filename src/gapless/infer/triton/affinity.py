@@ -104,10 +104,10 @@ class Affinity:
             tried.append(endpoint)
 
         outcome: Outcome = None
-        endpoint.pin(lease)
         try:
             stream = _Stream(endpoint, lease, request)
             mark_step(request, stream.id, start=True, end=step.end)
+            endpoint.pin(lease)
             with self._lock:
                 self._streams[step.id] = stream
             outcome = endpoint.call_over(lease, "ModelInfer", request, deadline_ms)
@@ -124,16 +124,19 @@ class Affinity:
                 self._part(stream)
         elif step.end:
             with self._lock:
-                del self._streams[step.id]
-                stream.over = True
-            stream.endpoint.unpin(stream.lease)
+                self._streams.pop(step.id, None)
+            if self._is_first_to_end(stream):
+                stream.endpoint.unpin(stream.lease)
 
     def _part(self, stream: _Stream) -> None:
-        """End a stream, unless that was done."""
+        """Have a stream ended, unless it was."""
+        if self._is_first_to_end(stream):
+            self._endings.add(stream.endpoint, stream.lease, stream.ending)
+
+    def _is_first_to_end(self, stream: _Stream) -> bool:
         with self._lock:
             over, stream.over = stream.over, True
-        if not over:
-            self._endings.add(stream.endpoint, stream.lease, stream.ending)
+        return not over
 
     def _gone(self, stream: _Stream | None) -> Failure:
         if stream is None:

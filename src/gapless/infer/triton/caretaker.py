@@ -59,9 +59,11 @@ class Caretaker:
             self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
-        while not self._stopped:
+        while True:
             self._woken.wait(self._idle_s())
             self._woken.clear()
+            if self._stopped:
+                return
             self._round()
 
     def _idle_s(self) -> float:

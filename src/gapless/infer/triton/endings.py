@@ -64,16 +64,16 @@ class Endings:
         # Guards all below.
         self._changed = threading.Condition()
         self._waiting: deque[Ending] = deque()
+        self._later: list[Ending] = []
+        """Whose server did not answer."""
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._later: list[Ending] = []
-        """Whose server did not answer; belongs to the thread."""
 
     def add(self, endpoint: Endpoint, lease: Lease, request: Message) -> None:
         """End a stream soon, and then unpin its channel."""
         ending = Ending(endpoint, lease, request, self._clock() + PATIENCE_MS)
         with self._changed:
-            room = len(self._waiting) < CAPACITY and not self._closed
+            room = len(self._waiting) + len(self._later) < CAPACITY and not self._closed
             if room:
                 self._waiting.append(ending)
                 self._changed.notify()
@@ -96,10 +96,11 @@ class Endings:
         while wave := self._next_wave():
             unanswered = self._send(wave)
             now_ms = self._clock()
+            with self._changed:
+                again = [one for one in unanswered if now_ms < one.give_up_ms and not self._closed]
+                self._later += again
             for ending in unanswered:
-                if now_ms < ending.give_up_ms and not self._closed:
-                    self._later.append(ending)
-                else:
+                if ending not in again:
                     self._forget(ending)
 
     def _next_wave(self) -> list[Ending]:
@@ -108,7 +109,7 @@ class Endings:
             pause_s = RETRY_MS / 1000 if self._later else None
             self._changed.wait_for(lambda: self._waiting or self._closed, pause_s)
             new = [self._waiting.popleft() for _ in range(min(len(self._waiting), WAVE))]
-        again, self._later = self._later, []
+            again, self._later = self._later, []
         return again + new
 
     def _send(self, wave: list[Ending]) -> list[Ending]:
