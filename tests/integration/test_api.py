@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -164,3 +166,11 @@ def test_all_threads_share_one_default_engine(monkeypatch: pytest.MonkeyPatch) -
     assert len(set(map(id, engines))) == 1
     assert engines[0].settings.denoise == 0.25
     assert engines[0].store is None
+
+
+def test_used_as_a_library_it_writes_nothing(speech_dir: Path) -> None:
+    code = f"import gapless; gapless.transcribe({str(speech_dir / 'sentence.flac')!r})"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert (done.stdout, done.stderr) == ("", "")

@@ -10,19 +10,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from gapless.infer.inference import Inference, InferenceOptions
 from gapless.infer.onnx.model import OnnxLoader
 from gapless.infer.repository.library import Library
 from gapless.infer.triton.model import TritonLoader
+from gapless.observe.logs import keep_quiet
 from gapless.settings import Settings
 from gapless.tune.probe import physical_cpus
+
+log = structlog.get_logger()
 
 BUILTIN: Final = Path(__file__).with_name("builtin")
 """Models that come with Gapless."""
 
 
 def open_inference(settings: Settings) -> Inference:
-    """The engine; close it."""
+    """The engine; close it. What happens to models is logged."""
+    keep_quiet()
+    if settings.executors * settings.executor_threads > physical_cpus():
+        log.warning(
+            "more threads than physical cores: they will wait for each other",
+            executors=settings.executors,
+            executor_threads=settings.executor_threads,
+            physical_cores=physical_cpus(),
+        )
     library = Library(
         (BUILTIN, settings.models_path),
         {

@@ -49,3 +49,12 @@ def configure_logs(level: str, log_format: Literal["auto", "console", "json"]) -
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def keep_quiet() -> None:
+    """Write warnings and worse only, to standard error, unless the program that uses Gapless has set up structlog."""
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )

@@ -348,6 +348,8 @@ def _log_loaded(revision: Revision, model: Model, took_ms: float) -> None:
         ms=round(took_ms, 1),
         create_ms=timings and round(timings.create_ms, 1),
         warm_up_ms=timings and round(timings.warm_up_ms, 1),
+        first_call_ms=timings and round(timings.first_call_ms, 3),
+        steady_ms=timings and {rows: round(ms, 3) for rows, ms in timings.steady_ms.items()},
         memory_bytes=model.memory_bytes,
         provider=model.provider,
     )
