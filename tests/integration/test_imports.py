@@ -53,7 +53,7 @@ def test_the_help_and_version_of_the_command_load_no_library(option: str) -> Non
 
 
 def test_the_help_of_a_command_loads_no_model_or_audio_library() -> None:
-    commands = ("serve", "transcribe", "listen", "denoise", "models", "config", "doctor")
+    commands = ("serve", "transcribe", "listen", "denoise", "models", "config", "doctor", "bench")
     code = "from gapless.cli.main import main\n" + "\n".join(
         f"main([{name!r}, '--help'], standalone_mode=False)" for name in commands
     )

@@ -1,4 +1,4 @@
-"""What issue a user would show a friend: models dropped in, batches forming, a Triton that dies and comes back."""
+"""What a user would show a friend: models dropped in, batches forming, a Triton that dies and comes back."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gapless.errors import ConfigError, ModelError
-from gapless.infer.onnx.description import OnnxTensor
+from gapless.infer.onnx.description import OnnxDescription, OnnxTensor
 from gapless.infer.onnx.providers import Wanted, plan_providers
 from gapless.infer.onnx.session import (
     SessionOptions,
-    describe_onnx,
+    describe_session,
     model_files,
     open_planned,
     open_session,
@@ -78,8 +78,12 @@ def test_a_session_starts_one_thread_less_than_a_call_uses(tmp_path: Path) -> No
     assert int(done.stdout) == 3
 
 
+def described(path: Path) -> OnnxDescription:
+    return describe_session(open_session(path, SessionOptions()).session, path)
+
+
 def test_a_file_is_described_with_its_symbols(tmp_path: Path) -> None:
-    description = describe_onnx(write_gru(tmp_path / "model.onnx", values=8, hidden=16))
+    description = described(write_gru(tmp_path / "model.onnx", values=8, hidden=16))
     assert description.inputs == (
         OnnxTensor("x", "FP32", ("batch", 8)),
         OnnxTensor("h", "FP32", (1, "batch", 16)),
@@ -111,7 +115,7 @@ def test_a_batch_axis_is_open_and_called_the_same_everywhere(
     path = write_graph(
         tmp_path / "model.onnx", nodes, {"x": (np.float32, x)}, {"y": (np.float32, y)}
     )
-    assert describe_onnx(path).batch_symbol == symbol
+    assert described(path).batch_symbol == symbol
 
 
 def test_the_files_of_a_model_are_those_called_after_it(tmp_path: Path) -> None:

@@ -29,10 +29,12 @@ BUILTIN: Final = Path(__file__).with_name("builtin")
 def open_inference(settings: Settings) -> Inference:
     """The engine; close it. What happens to models is logged."""
     keep_quiet()
-    if settings.executors * settings.executor_threads > physical_cpus():
+    # More threads than cores take the processor from each other, and every one of them is late.
+    executors = settings.executors or max(physical_cpus() // settings.executor_threads, 1)
+    if executors * settings.executor_threads > physical_cpus():
         log.warning(
             "more threads than physical cores: they will wait for each other",
-            executors=settings.executors,
+            executors=executors,
             executor_threads=settings.executor_threads,
             physical_cores=physical_cpus(),
         )
@@ -49,8 +51,7 @@ def open_inference(settings: Settings) -> Inference:
     return Inference(
         library,
         InferenceOptions(
-            # More threads than cores take the processor from each other, and every one of them is late.
-            executors=settings.executors or max(physical_cpus() // settings.executor_threads, 1),
+            executors=executors,
             remote_calls=settings.remote_calls,
             max_waiting_rows=settings.max_waiting_rows,
             watchdog_ms=settings.watchdog_ms,

@@ -109,17 +109,6 @@ def open_planned(path: Path, options: SessionOptions, plans: Sequence[Plan]) -> 
     ) from failure
 
 
-def describe_onnx(path: Path) -> OnnxDescription:
-    """What the model in this file takes and gives. Loads it; where a session is open, ask ``describe_session``.
-
-    Raises:
-        MissingDependencyError: ONNX Runtime is not installed.
-        ModelError: no such file, no usable model, or one with tensors that KServe has no type for.
-    """
-    opened = open_session(path, SessionOptions(provider="cpu"))
-    return describe_session(opened.session, path)
-
-
 def describe_session(session: onnxruntime.InferenceSession, path: Path) -> OnnxDescription:
     """What the model of a session takes and gives; ``path`` is for the message.
 
