@@ -18,7 +18,9 @@ from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo
+from gapless.listen.recogniser.choice import Choice
+from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo, Wake
+from gapless.listen.recogniser.folders import CARRIED
 from gapless.listen.recogniser.shelf import Shelf
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
@@ -34,8 +36,8 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._shelf = Shelf(settings)
-        self._inference = open_inference(settings)
+        self._inference = open_inference(settings, carried=(CARRIED,))
+        self._shelf = Shelf(settings, self._inference)
         self._store: Store | None = None
         self._ready = False
         # A thread that waits for the disk or for a model holds no core: two more than there are cores.
@@ -52,7 +54,7 @@ class Engine:
             StoreError: the store cannot be opened.
         """
         self._open_store()
-        self._shelf.get(self._settings.model)
+        self._shelf.get()
         self._inference.rehearse(VAD_MODEL)
         # The users' own models need not be waited for: whoever asks for one before it is loaded waits for that one.
         self._executor.submit(self._inference.preload)
@@ -123,21 +125,31 @@ class Engine:
         """The recognisers that are here, the default first."""
         return self._shelf.list()
 
+    def default_model(self) -> Choice:
+        """The recogniser that is used where none is asked for, and why."""
+        return self._shelf.default()
+
     def open_listener(
-        self, model: str | None, options: ListenOptions, *, allow_paths: bool = False
+        self,
+        model: str | None,
+        options: ListenOptions,
+        wake: Wake | None = None,
+        *,
+        allow_paths: bool = False,
     ) -> Listener:
         """A listener for one stream; blocks while the model loads.
 
         Args:
             model: a name from ``models()``, or None for the default.
             options: how to hear the stream.
+            wake: called from any thread when the listener has something to ``step`` for.
             allow_paths: accept the path of a model directory as ``model``; never set for names from the wire.
 
         Raises:
             ModelNotFoundError: no such model here.
         """
-        recogniser = self._shelf.get(model or self._settings.model, allow_paths=allow_paths)
-        return Listener(options, recogniser, self._inference)
+        recogniser = self._shelf.get(model, allow_paths=allow_paths)
+        return Listener(options, recogniser, self._inference, wake)
 
     def transcribe(
         self,

@@ -425,7 +425,7 @@ def test_one_too_many_is_refused_and_a_client_that_leaves_makes_room(
 ) -> None:
     recogniser = ScriptedRecogniser(places=1)
     station = open_station(recogniser, max_uploads=1, max_waiting_uploads=0)
-    place = recogniser.open(RecogniseOptions()).result()
+    place = recogniser.open(RecogniseOptions(), lambda: None).result()
     body = raw_request(station, speech)
     with connect(station) as connection:
         connection.sendall(body)

@@ -476,7 +476,7 @@ def test_a_sender_that_is_too_fast_is_held_back_and_not_cut_off(
     audio = speech + bytes(64_000 * 60)  # two minutes of silence, which is more than sockets hold
 
     async def talk(house: House) -> list[ServerMessage]:
-        taken = recogniser.open(RecogniseOptions()).result()
+        taken = recogniser.open(RecogniseOptions(), lambda: None).result()
         async with connect(house.stream_url, ping_interval=None) as socket:
             sender = asyncio.create_task(send_audio(socket, audio, 64_000))
             reader = asyncio.create_task(read_all(socket))
@@ -593,7 +593,7 @@ def test_a_server_that_stops_lets_streams_finish_what_they_heard(
 
 def test_a_server_that_stops_does_not_wait_for_ever(build: Build, speech: bytes) -> None:
     recogniser = ScriptedRecogniser(places=1)
-    taken = recogniser.open(RecogniseOptions()).result()
+    taken = recogniser.open(RecogniseOptions(), lambda: None).result()
 
     async def talk(house: House) -> int:
         async with connect(house.stream_url) as socket:

@@ -225,5 +225,5 @@ def test_whatever_a_client_does_the_bounds_hold_and_the_session_ends(
         check_order(conversation.messages)
         assert session.finished
         assert session.next_job() is None
-        assert conversation.hearing.waiting is None
+        assert not conversation.hearing.busy
     assert recogniser.stats().busy == 0

@@ -23,6 +23,7 @@ from gapless.listen.front import Front
 from gapless.listen.listener import Listener, ListenOptions, settle
 from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.listen.segment import SegmentOptions
+from gapless.listen.vad import Vad
 from gapless.testing.recogniser import Failure, ScriptedRecogniser
 
 SPEECH = "utterances.flac"
@@ -122,24 +123,24 @@ def test_speech_is_announced_while_no_place_is_free_and_nothing_is_lost(
 ) -> None:
     recogniser = ScriptedRecogniser(places=1)
     alone = finals(hear(Listener(ListenOptions(), ScriptedRecogniser(), inference), speech))
-    holder = recogniser.open(RecogniseOptions()).result()
+    holder = recogniser.open(RecogniseOptions(), lambda: None).result()
     listener = Listener(ListenOptions(), recogniser, inference)
 
     events = listener.accept(speech)
     assert isinstance(events[0], SpeechStart)
     assert finals(events) == []
-    assert listener.waiting is not None
+    assert listener.busy
     assert listener.processed_ms < listener.received_ms
 
     holder.cancel()
-    assert listener.waiting.done()
+    listener.wait()
     assert finals(list(settle(listener, listener.step()))) == alone
-    assert listener.waiting is None
+    assert not listener.busy
 
 
 def test_closing_a_waiting_listener_leaves_the_queue(speech: Samples, inference: Inference) -> None:
     recogniser = ScriptedRecogniser(places=1)
-    holder = recogniser.open(RecogniseOptions()).result()
+    holder = recogniser.open(RecogniseOptions(), lambda: None).result()
     listener = Listener(ListenOptions(), recogniser, inference)
     listener.accept(speech)
     listener.close()
@@ -153,7 +154,7 @@ def test_closing_gives_back_a_place_that_was_granted_but_not_taken(
     speech: Samples, inference: Inference
 ) -> None:
     recogniser = ScriptedRecogniser(places=1)
-    holder = recogniser.open(RecogniseOptions()).result()
+    holder = recogniser.open(RecogniseOptions(), lambda: None).result()
     listener = Listener(ListenOptions(), recogniser, inference)
     listener.accept(speech)
     holder.cancel()
@@ -242,9 +243,9 @@ def test_the_front_moves_nothing_in_time(
     if rate_hz == 48_000:
         up = Resampler(LISTEN_RATE_HZ, rate_hz)
         source = np.concatenate((up.process(source), up.flush()))
-    front = Front(rate_hz, denoise, inference)
-    heard = front.process(source)[0]
-    heard = np.concatenate((heard, front.flush(4 * LISTEN_RATE_HZ - len(heard))[0]))
+    front = Front(rate_hz, denoise, Vad(inference))
+    heard = front.process(source)
+    heard = np.concatenate((heard, front.flush(4 * LISTEN_RATE_HZ - len(heard))))
 
     lags = np.arange(-100, 101)
     alike = [np.dot(np.roll(heard, -lag), speech[: 4 * LISTEN_RATE_HZ]) for lag in lags]

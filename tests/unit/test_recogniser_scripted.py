@@ -63,7 +63,7 @@ def test_it_fails_when_told_and_keeps_no_place(at: Literal["open", "accept", "fi
     recogniser.failure = Failure(at, BROKEN)
 
     def use() -> None:
-        recognition = recogniser.open(RecogniseOptions()).result(timeout=0)
+        recognition = recogniser.open(RecogniseOptions(), lambda: None).result(timeout=0)
         try:
             recognition.accept(sound(10))
             recognition.finish()

@@ -145,7 +145,7 @@ def test_a_closed_shelf_has_closed_what_it_gave_out(shelf: Shelf) -> None:
     shelf.close()
 
     with pytest.raises(ModelError):
-        recogniser.open(RecogniseOptions())
+        recogniser.open(RecogniseOptions(), lambda: None)
     with pytest.raises(ModelError, match="start the engine again"):
         shelf.get()
 

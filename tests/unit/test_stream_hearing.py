@@ -105,7 +105,7 @@ def utterance(utt: str) -> Utterance:
 def hear(hearing: Hearing, *jobs: OpenJob | HearJob | ConfigureJob | EndJob) -> Heard:
     """The result of the last job, with the events of all."""
     results = [hearing.do(job) for job in jobs]
-    heard = [result for result in results if isinstance(result, Heard)]
+    heard = [hearing.keep(result) for result in results if isinstance(result, Heard)]
     events = tuple(event for result in heard for event in result.events)
     return msgspec.structs.replace(heard[-1], events=events)
 
@@ -226,7 +226,7 @@ def test_closing_a_hearing_that_was_never_opened_is_harmless(services: ScriptedS
     hearing = Hearing(services, "s1")
 
     hearing.close()
-    assert hearing.waiting is None
+    assert not hearing.busy
 
 
 # --- options --------------------------------------------------------------------------------------

@@ -66,11 +66,13 @@ def test_the_query_has_the_same_names_as_start() -> None:
     query = (
         "model=m&language=en&encoding=mulaw&sample_rate=8000&channels=2&interim=false&words=1"
         "&endpointing_ms=700&denoise=0.5&hotwords=alpha,%20beta&priority=bulk&save=true"
+        "&prompt=hi&turns=manual&vad_threshold=0.4&padding_ms=100&voice=true"
     )
     start = decode_client(
         '{"type":"start","model":"m","language":"en","encoding":"mulaw","sample_rate":8000,'
         '"channels":2,"interim":false,"words":true,"endpointing_ms":700,"denoise":0.5,'
-        '"hotwords":["alpha","beta"],"priority":"bulk","save":true}'
+        '"hotwords":["alpha","beta"],"priority":"bulk","save":true,'
+        '"prompt":"hi","turns":"manual","vad_threshold":0.4,"padding_ms":100,"voice":true}'
     )
 
     options = options_of_query(parse_qsl(query))

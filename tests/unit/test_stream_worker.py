@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 import structlog.testing
 
-from gapless.listen.recogniser.contract import Recognition
+from gapless.listen.recogniser.contract import Wake
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.live import LiveStream
 from gapless.serve.stream.messages import StreamOptions
@@ -28,11 +28,18 @@ class QuickHearing(Hearing):
     def __init__(self, during: Callable[[Job], None]) -> None:
         self.during = during
         self.closed = 0
-        self.place: Future[Recognition] | None = None
+        self.wake: Wake = lambda: None
+        self.waits = False
 
     @property
-    def waiting(self) -> Future[Recognition] | None:
-        return self.place
+    def busy(self) -> bool:
+        return self.waits
+
+    def quick(self, job: Job | None = None) -> bool:
+        return False
+
+    def keep(self, heard: Heard) -> Heard:
+        return heard
 
     def do(self, job: Job) -> Result:
         self.during(job)
@@ -40,10 +47,10 @@ class QuickHearing(Hearing):
             return Opened("quick", keeps=False)
         if isinstance(job, FinishJob):
             return Finished(0, None)
-        return Heard((), 0, 0, waiting=self.place is not None)
+        return Heard((), 0, 0, waiting=self.waits)
 
     def step(self) -> Heard:
-        self.place = None
+        self.waits = False
         return Heard((), 0, 0, waiting=False)
 
     def close(self) -> None:
@@ -66,7 +73,12 @@ def stream(
     options: StreamOptions | None = None,
 ) -> LiveStream:
     session = StreamSession("s1", "t", Settings(), options or StreamOptions(), 0)
-    return LiveStream(session, hearing, executor, turn or asyncio.Lock())
+
+    def make_hearing(wake: Wake) -> QuickHearing:
+        hearing.wake = wake
+        return hearing
+
+    return LiveStream(session, make_hearing, executor, turn or asyncio.Lock())
 
 
 @pytest.mark.parametrize(("priority", "meet"), [("bulk", False), ("live", True)])
@@ -143,7 +155,7 @@ def test_a_cancelled_stream_waits_for_its_thread_before_it_closes_the_hearing() 
     assert order == ["job done", "closed"]
 
 
-def test_a_stream_goes_on_when_the_place_it_waits_for_is_there() -> None:
+def test_a_stream_goes_on_when_what_it_waits_for_is_there() -> None:
     async def main(executor: ThreadPoolExecutor) -> bool:
         hearing = QuickHearing(lambda _: None)
         live = stream(executor, hearing)
@@ -151,11 +163,10 @@ def test_a_stream_goes_on_when_the_place_it_waits_for_is_there() -> None:
         while live.session.next_message() is None:
             live.outbox.clear()
             await live.outbox.wait()
-        place: Future[Any] = Future()
-        hearing.place = place
+        hearing.waits = True
         live.session.disconnect(1000, 0)
         live.touch()
-        executor.submit(place.set_result, None)
+        executor.submit(hearing.wake)
         await task
         return live.session.finished
 

@@ -83,7 +83,7 @@ def test_a_temperature_is_passed_on(whisper: Whisper, sound: Samples) -> None:
 
 def test_a_language_that_the_model_does_not_know_is_refused(whisper: Whisper) -> None:
     with pytest.raises(ConfigError, match="'tlh'; leave it out") as caught:
-        whisper.open(RecogniseOptions(language="tlh"))
+        whisper.open(RecogniseOptions(language="tlh"), lambda: None)
 
     assert caught.value.param == "language"
     assert whisper.stats().busy == 0

@@ -1,7 +1,7 @@
 """What a listener reports, in the order it happens.
 
 Invariants: every utterance is announced by ``SpeechStart``, then any number of ``Partial``, ``SpeechEnd`` once, and
-``Final`` or ``Failed`` once unless it held no words. Times are integer milliseconds of audio time from sample 0; a
+exactly one of ``Final``, ``Empty`` and ``Failed``. Times are integer milliseconds of audio time from sample 0; a
 partial's ``text`` replaces the one before it, and ``text[:stable_chars]`` never changes again, not even in the final.
 """
 
@@ -45,6 +45,12 @@ class Final(msgspec.Struct, frozen=True):
     utterance: Utterance
 
 
+class Empty(msgspec.Struct, frozen=True):
+    """The utterance held no words."""
+
+    utt: str
+
+
 class Failed(msgspec.Struct, frozen=True):
     """The utterance could not be recognised; the stream goes on."""
 
@@ -58,4 +64,4 @@ class Flushed(msgspec.Struct, frozen=True):
     id: str
 
 
-ListenEvent: TypeAlias = SpeechStart | SpeechEnd | Partial | Final | Failed | Flushed
+ListenEvent: TypeAlias = SpeechStart | SpeechEnd | Partial | Final | Empty | Failed | Flushed

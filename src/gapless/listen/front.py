@@ -12,24 +12,46 @@ import numpy.typing as npt
 from gapless.audio.resample import Resampler
 from gapless.audio.stage import Stage
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ, Samples
-from gapless.infer.inference import Inference
 from gapless.listen.vad import Vad
 
 
 class Front:
-    """Resample, denoise if asked to, and detect voice. ``close`` it."""
+    """Resample, denoise if asked to, and detect voice. ``close`` it.
 
-    def __init__(self, rate_hz: int, denoise: float, inference: Inference) -> None:
+    Args:
+        rate_hz: of the stream.
+        denoise: amount of noise removed, 0..1.
+        vad: detects the voice; None where nobody asks.
+    """
+
+    def __init__(self, rate_hz: int, denoise: float, vad: Vad | None) -> None:
         self._cleaning = _cleaning_stages(rate_hz, denoise)
-        self._vad = Vad(inference)
+        self._vad = vad
 
-    def process(self, samples: Samples) -> tuple[Samples, npt.NDArray[np.float32]]:
-        """The next samples at 16 kHz, and the probabilities of the windows that became complete."""
+    @property
+    def blocks(self) -> bool:
+        """Whether ``process`` computes for so long that it has no place on an event loop."""
+        return any(not isinstance(stage, Resampler) for stage in self._cleaning)
+
+    @property
+    def submitted(self) -> int:
+        """Windows whose judgement was asked for, so far."""
+        return self._vad.submitted if self._vad is not None else 0
+
+    @property
+    def pending(self) -> int:
+        """Windows that are not judged yet."""
+        return self._vad.pending if self._vad is not None else 0
+
+    def process(self, samples: Samples) -> Samples:
+        """The next samples at 16 kHz; their windows are on their way to being judged."""
         for stage in self._cleaning:
             samples = stage.process(samples)
-        return samples, self._vad.process(samples)
+        if self._vad is not None:
+            self._vad.submit(samples)
+        return samples
 
-    def flush(self, expected: int) -> tuple[Samples, npt.NDArray[np.float32]]:
+    def flush(self, expected: int) -> Samples:
         """What is still inside; afterwards the front is as new.
 
         Args:
@@ -40,13 +62,25 @@ class Front:
             tail = np.concatenate((stage.process(tail), stage.flush()))
             stage.reset()
         tail = np.pad(tail[: max(expected, 0)], (0, max(expected - len(tail), 0)))
-        probabilities = np.concatenate((self._vad.process(tail), self._vad.flush()))
-        self._vad.reset()
-        return tail, probabilities
+        if self._vad is not None:
+            self._vad.submit(tail)
+            self._vad.pad()
+            self._vad.reset()
+        return tail
+
+    @property
+    def judged(self) -> int:
+        """Windows whose judgement was taken, so far."""
+        return self.submitted - self.pending
+
+    def judge(self, most: int) -> npt.NDArray[np.float32]:
+        """The probabilities that are there and were not taken yet, ``most`` at most."""
+        return self._vad.take(most) if self._vad is not None else np.empty(0, np.float32)
 
     def close(self) -> None:
         """Give back what the detector holds. Idempotent."""
-        self._vad.close()
+        if self._vad is not None:
+            self._vad.close()
 
 
 def _cleaning_stages(rate_hz: int, denoise: float) -> list[Stage[Samples, Samples]]:

@@ -5,36 +5,39 @@
 In: mono samples at ``ListenOptions.rate_hz``, in any split. Out: events, in order.
 Invariants: the finals do not depend on the split; speech is announced as soon as it is heard, even while its recogniser
 is still busy with others; what waits for a recogniser is kept, and ``processed_ms`` says how far behind it is.
-Thread: one at a time. The front waits for its turn at the inference engine, a matter of a millisecond; for a recogniser
-nothing waits: while ``waiting`` is a future, call ``step`` again once that is done.
+Thread: one at a time. With ``wake`` nothing is waited for: while ``busy``, call ``step`` whenever it was called, from
+whichever thread. Without, the voice detector is waited for, a matter of a millisecond; for the rest there is
+``settle``.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
-from typing import TypeAlias
+from typing import Literal
 
 import msgspec
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples, samples_to_ms
-from gapless.errors import GaplessError, ProtocolError
+from gapless.errors import ProtocolError
 from gapless.infer.inference import Inference
-from gapless.listen.events import (
-    Failed,
-    Final,
-    Flushed,
-    ListenEvent,
-    Partial,
-    SpeechEnd,
-    SpeechStart,
-)
+from gapless.listen.events import ListenEvent, SpeechEnd, SpeechStart
 from gapless.listen.front import Front
 from gapless.listen.history import History
-from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, Recognition, Result
-from gapless.listen.segment import Extend, Open, SegmentAction, Segmenter, SegmentOptions, Shut
-from gapless.transcript import Utterance, Word
+from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, Wake
+from gapless.listen.segment import (
+    WINDOW_SAMPLES,
+    Extend,
+    Open,
+    SegmentAction,
+    Segmenter,
+    SegmentOptions,
+    Shut,
+)
+from gapless.listen.turns import ManualTurns
+from gapless.listen.utterances import Audio, Begin, Drop, End, Flush, Utterances
+from gapless.listen.vad import Vad
 
 
 class ListenOptions(msgspec.Struct, frozen=True):
@@ -43,6 +46,8 @@ class ListenOptions(msgspec.Struct, frozen=True):
     rate_hz: int = LISTEN_RATE_HZ
     denoise: float = 0.0
     """Amount of noise removed, 0..1; 0 leaves the stage out."""
+    turns: Literal["auto", "manual"] = "auto"
+    """Who says where an utterance ends: the voice detector, or whoever calls ``flush``."""
     segment: SegmentOptions = SegmentOptions()
     recognise: RecogniseOptions = RecogniseOptions()
 
@@ -50,34 +55,47 @@ class ListenOptions(msgspec.Struct, frozen=True):
 class Listener:
     """Listens to one stream.
 
-    The front half (resample to segment) runs at once and turns samples into tasks; the back half (recognise) works
-    the tasks off in order and may have to wait for a place at the recogniser.
+    The front half (resample to segment) turns samples into tasks; the back half (``Utterances``) works the tasks off in
+    order and may have to wait for a place at the recogniser.
+
+    Args:
+        options: how to hear it.
+        recogniser: what understands it.
+        inference: what runs the voice detector.
+        wake: called from any thread when ``step`` has something to do.
 
     Raises:
         ProtocolError: the recogniser does not know the language that ``options`` ask for.
     """
 
     def __init__(
-        self, options: ListenOptions, recogniser: Recogniser, inference: Inference
+        self,
+        options: ListenOptions,
+        recogniser: Recogniser,
+        inference: Inference,
+        wake: Wake | None = None,
     ) -> None:
         recogniser.info.require_language(options.recognise.language)
         self._options = options
         self._recogniser = recogniser
         self._inference = inference
+        self._woken = threading.Event()
+        """Set when there is something new, where nobody else is told."""
+        self._wake = wake
         self._received = 0
         """Samples taken in, at the stream's own rate."""
-        self._front = Front(options.rate_hz, options.denoise, inference)
-        self._segmenter = Segmenter(options.segment)
         self._history = History()
+        self._front = self._open_front(options)
+        self._marks: deque[_Mark] = deque()
+        """What the front half was told and has not come to yet, in order."""
+        self._judging = options
+        """The options where the front half has come to; those of ``_options`` may be on their way."""
+        self._segmenter = _open_segmenter(options, start=0)
         self._heard: _Heard | None = None
         """The utterance that is open in the front half."""
-        self._utterances = 0
-        self._tasks: deque[_Task] = deque()
-        """What the back half has still to do."""
-        self._opening: Future[Recognition] | None = None
-        self._recognition: Recognition | None = None
-        self._utterance_start = 0
-        """Where the utterance being recognised begins."""
+        self._named = 0
+        """Utterances so far."""
+        self._utterances = Utterances(recogniser, wake or self._woken.set)
 
     @property
     def model(self) -> str:
@@ -90,6 +108,11 @@ class Listener:
         return self._options
 
     @property
+    def blocks(self) -> bool:
+        """Whether anything computes in the calling thread for so long that it has no place on an event loop."""
+        return self._front.blocks or self._recogniser.info.blocks
+
+    @property
     def received_ms(self) -> int:
         """Audio taken in so far."""
         return samples_to_ms(self._received, self._options.rate_hz)
@@ -97,34 +120,40 @@ class Listener:
     @property
     def processed_ms(self) -> int:
         """Audio that waits for nothing any more; never more than ``received_ms``."""
-        if not self._tasks:
+        behind = self._utterances.behind
+        if pending := self._pending_windows:
+            position = self._history.end - pending * WINDOW_SAMPLES
+            behind = position if behind is None else min(behind, position)
+        if behind is None:
             return self.received_ms
-        return min(samples_to_ms(self._tasks[0].start, LISTEN_RATE_HZ), self.received_ms)
+        return min(samples_to_ms(max(behind, 0), LISTEN_RATE_HZ), self.received_ms)
 
     @property
-    def waiting(self) -> Future[Recognition] | None:
-        """Not None: a place at the recogniser is awaited; call ``step`` when the future is done."""
-        return self._opening
+    def busy(self) -> bool:
+        """Whether something is under way that ``step`` will have to follow."""
+        return self._pending_windows > 0 or self._utterances.busy
+
+    @property
+    def _pending_windows(self) -> int:
+        fronts = {id(mark.front): mark.front for mark in self._marks}
+        fronts[id(self._front)] = self._front
+        return sum(front.pending for front in fronts.values())
 
     def accept(self, samples: Samples) -> list[ListenEvent]:
         """Hear the next samples."""
         self._received += len(samples)
-        events: list[ListenEvent] = []
-        heard, probabilities = self._front.process(samples)
-        self._history.append(heard)
-        self._follow(self._segmenter.process(probabilities), events)
-        self._history.drop_before(self._segmenter.keep_from)
-        self._work(events)
-        return events
+        self._history.append(self._front.process(samples))
+        return self.step()
 
     def flush(self, flush_id: str | None = None) -> list[ListenEvent]:
         """Make everything heard so far final; the stream may go on. ``Flushed(flush_id)`` follows in its place."""
-        events: list[ListenEvent] = []
-        self._flush_front(events)
-        if flush_id is not None:
-            self._tasks.append(_Flush(self._history.end, flush_id))
-        self._work(events)
-        return events
+        self._mark(flush_id=flush_id)
+        return self.step()
+
+    def clear(self) -> list[ListenEvent]:
+        """Forget the utterance that goes on, if one does; those that are over will still be final."""
+        self._mark(drop=True)
+        return self.step()
 
     def configure(self, options: ListenOptions) -> list[ListenEvent]:
         """Go on with other options (same ``rate_hz``): what was heard so far is made final with the old ones.
@@ -139,59 +168,116 @@ class Listener:
             )
         self._recogniser.info.require_language(options.recognise.language)
         # Made first: if it cannot be had (no RNNoise), the stream goes on as it was.
-        front = Front(options.rate_hz, options.denoise, self._inference)
-        events: list[ListenEvent] = []
-        self._flush_front(events)
-        self._options = options
-        self._front.close()
+        front = self._open_front(options)
+        self._mark(options=options)
         self._front = front
-        self._segmenter = Segmenter(options.segment, start=self._history.end)
-        self._work(events)
-        return events
+        self._options = options
+        return self.step()
 
     def step(self) -> list[ListenEvent]:
-        """Go on after ``waiting`` was done."""
+        """Go on with whatever has come of what was under way."""
         events: list[ListenEvent] = []
-        self._work(events)
+        self._judge(events)
+        self._history.drop_before(self._segmenter.keep_from)
+        self._utterances.work(events, None if self._heard is None else self._heard.utt)
         return events
+
+    def wait(self) -> None:
+        """Block until there is something to ``step`` for; for listeners without a ``wake`` of their own."""
+        self._woken.wait()
+        self._woken.clear()
 
     def close(self) -> None:
         """Give back everything held; what was not final is lost. Idempotent."""
         self._front.close()
-        self._tasks.clear()
-        opening, self._opening = self._opening, None
-        # A future that cannot be cancelled was given its place in the meantime: give that back instead.
-        if opening is not None and not opening.cancel() and opening.exception() is None:
-            opening.result().cancel()
-        recognition, self._recognition = self._recognition, None
-        if recognition is not None:
-            recognition.cancel()
+        for mark in self._marks:
+            mark.front.close()
+        self._marks.clear()
+        self._utterances.close()
 
     # --- front half: samples to tasks -------------------------------------------------------------
 
-    def _flush_front(self, events: list[ListenEvent]) -> None:
+    def _open_front(self, options: ListenOptions) -> Front:
+        vad = Vad(self._inference, self._wake) if options.turns == "auto" else None
+        return Front(options.rate_hz, options.denoise, vad)
+
+    def _mark(
+        self,
+        *,
+        flush_id: str | None = None,
+        drop: bool = False,
+        options: ListenOptions | None = None,
+    ) -> None:
+        """What was heard up to here is judged as if nothing came after it; then the rest takes effect."""
         end = self._received * LISTEN_RATE_HZ // self._options.rate_hz
-        heard, probabilities = self._front.flush(end - self._history.end)
-        self._history.append(heard)
-        self._follow(self._segmenter.process(probabilities), events)
-        self._follow(self._segmenter.flush(end), events)
+        self._history.append(self._front.flush(end - self._history.end))
+        self._marks.append(
+            _Mark(
+                self._history.end,
+                self._front,
+                self._front.submitted,
+                flush_id,
+                drop=drop,
+                options=options,
+            )
+        )
+
+    def _judge(self, events: list[ListenEvent]) -> None:
+        """Follow the segmenter as far as the voice detector has come."""
+        while self._marks:
+            mark = self._marks[0]
+            self._judge_windows(mark.front, mark.windows, mark.position, events)
+            if mark.front.judged < mark.windows:
+                return
+            self._marks.popleft()
+            self._pass(mark, events)
+        self._judge_windows(self._front, self._front.submitted, self._history.end, events)
+
+    def _judge_windows(
+        self, front: Front, windows: int, position: int, events: list[ListenEvent]
+    ) -> None:
+        """Judge what is there of the windows up to the given number, which lies at ``position``."""
+        if isinstance(self._segmenter, ManualTurns):
+            self._follow(self._segmenter.hear(position), events)
+        elif windows > front.judged:
+            probabilities = front.judge(windows - front.judged)
+            self._follow(self._segmenter.process(probabilities), events)
+
+    def _pass(self, mark: _Mark, events: list[ListenEvent]) -> None:
+        """Everything before ``mark`` was judged."""
+        if mark.drop:
+            utterance, self._heard = self._heard, None
+            self._segmenter = _open_segmenter(self._judging, mark.position)
+            if utterance is not None:
+                self._utterances.put(Drop(mark.position, utterance.utt))
+                events.append(
+                    SpeechEnd(utterance.utt, samples_to_ms(mark.position, LISTEN_RATE_HZ))
+                )
+        else:
+            self._follow(self._segmenter.flush(mark.position), events)
+        if mark.flush_id is not None:
+            self._utterances.put(Flush(mark.position, mark.flush_id))
+        if mark.options is not None:
+            mark.front.close()
+            self._judging = mark.options
+            self._segmenter = _open_segmenter(mark.options, mark.position)
 
     def _follow(self, actions: list[SegmentAction], events: list[ListenEvent]) -> None:
         """Turn what the segmenter decided into tasks for the recogniser."""
         for action in actions:
             match action:
                 case Open(start):
-                    self._utterances += 1
-                    utt = f"u{self._utterances}"
+                    self._named += 1
+                    utt = f"u{self._named}"
                     self._heard = _Heard(utt, start)
-                    self._tasks.append(_Begin(start, utt, self._options.recognise))
+                    self._utterances.put(Begin(start, utt, self._judging.recognise))
                     events.append(SpeechStart(utt, samples_to_ms(start, LISTEN_RATE_HZ)))
                 case Extend(end):
                     self._extend(end)
                 case Shut(end):
                     utterance = self._extend(end)
                     self._heard = None
-                    self._tasks.append(_End(end, utterance.utt))
+                    self._utterances.put(End(end, utterance.utt))
                     events.append(SpeechEnd(utterance.utt, samples_to_ms(end, LISTEN_RATE_HZ)))
 
     def _extend(self, end: int) -> _Heard:
@@ -203,114 +289,20 @@ class Listener:
         )  # the last window of a stream is judged with zeros behind the samples
         if end > utterance.end:
             samples = self._history.slice(utterance.end, end)
-            self._tasks.append(_Audio(utterance.end, utterance.utt, samples))
+            self._utterances.put(Audio(utterance.end, utterance.utt, samples))
             utterance.end = end
         return utterance
 
-    # --- back half: tasks to words ----------------------------------------------------------------
-
-    def _work(self, events: list[ListenEvent]) -> None:
-        """Do tasks until none is left or a place at the recogniser is awaited."""
-        while self._tasks:
-            task = self._tasks[0]
-            try:
-                if isinstance(task, _Begin) and not self._begin(task):
-                    return
-                self._tasks.popleft()
-                if isinstance(task, _Audio):
-                    self._hear(task, events)
-                elif isinstance(task, _End):
-                    self._finish(task, events)
-                elif isinstance(task, _Flush):
-                    events.append(Flushed(task.flush_id))
-            except GaplessError as error:
-                self._give_up(task, error, events)
-
-    def _begin(self, task: _Begin) -> bool:
-        """Whether the utterance has its place."""
-        if self._opening is None:
-            self._opening = self._recogniser.open(task.options)
-        if not self._opening.done():
-            return False
-        opening, self._opening = self._opening, None
-        self._recognition = opening.result()
-        self._utterance_start = task.start
-        return True
-
-    def _hear(self, task: _Audio, events: list[ListenEvent]) -> None:
-        if self._recognition is None:
-            return
-        hypothesis = self._recognition.accept(task.samples)
-        # A partial is of use only while its utterance goes on.
-        if hypothesis is None or self._heard is None or self._heard.utt != task.utt:
-            return
-        if self._options.recognise.partials:
-            events.append(
-                Partial(
-                    task.utt,
-                    hypothesis.text,
-                    hypothesis.stable_chars,
-                    samples_to_ms(self._utterance_start, LISTEN_RATE_HZ),
-                    samples_to_ms(task.start + len(task.samples), LISTEN_RATE_HZ),
-                )
-            )
-
-    def _finish(self, task: _End, events: list[ListenEvent]) -> None:
-        recognition, self._recognition = self._recognition, None
-        if recognition is None:
-            return
-        result = recognition.finish()
-        if result.text:
-            events.append(Final(_utterance(task.utt, self._utterance_start, task.start, result)))
-
-    def _give_up(self, task: _Task, error: GaplessError, events: list[ListenEvent]) -> None:
-        """The utterance of ``task`` is lost: say so, and let its remaining tasks pass."""
-        if self._tasks and self._tasks[0] is task:
-            self._tasks.popleft()
-        self._opening = None
-        recognition, self._recognition = self._recognition, None
-        if recognition is not None:
-            recognition.cancel()
-        if not isinstance(task, _Flush):
-            events.append(Failed(task.utt, error))
-
 
 def settle(listener: Listener, events: list[ListenEvent]) -> Iterator[ListenEvent]:
-    """``events`` and all that follow from what was already heard; blocks while places are awaited.
+    """``events`` and all that follow from what was already heard; blocks while recognisers work.
 
     For callers with a thread to spare: ``yield from settle(listener, listener.accept(samples))``.
     """
     yield from events
-    while (place := listener.waiting) is not None:
-        wait([place])
+    while listener.busy:
+        listener.wait()
         yield from listener.step()
-
-
-def _utterance(utt: str, start: int, end: int, result: Result) -> Utterance:
-    start_ms = samples_to_ms(start, LISTEN_RATE_HZ)
-    end_ms = samples_to_ms(end, LISTEN_RATE_HZ)
-    return Utterance(
-        utt=utt,
-        text=result.text,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        language=result.language,
-        confidence=result.confidence,
-        words=tuple(
-            Word(
-                word.text,
-                min(start_ms + word.start_ms, end_ms),
-                min(start_ms + word.end_ms, end_ms),
-                word.confidence,
-            )
-            for word in result.words
-        ),
-        avg_logprob=result.avg_logprob,
-        no_speech_prob=result.no_speech_prob,
-        compression_ratio=result.compression_ratio,
-        tokens=result.tokens,
-        temperature=result.temperature,
-    )
 
 
 class _Heard:
@@ -321,29 +313,21 @@ class _Heard:
         self.end = start
 
 
-# Tasks of the back half; ``start`` is the position in the stream, at 16 kHz, that each is about.
+class _Mark(msgspec.Struct, frozen=True):
+    """Something that takes effect at a position, behind the windows that were submitted before it."""
+
+    position: int
+    front: Front
+    """Has those windows."""
+    windows: int
+    """How many they are, from the beginning of ``front``."""
+    flush_id: str | None = None
+    drop: bool = False
+    options: ListenOptions | None = None
+    """How to go on, with another front."""
 
 
-class _Begin(msgspec.Struct, frozen=True):
-    start: int
-    utt: str
-    options: RecogniseOptions
-
-
-class _Audio(msgspec.Struct, frozen=True):
-    start: int
-    utt: str
-    samples: Samples
-
-
-class _End(msgspec.Struct, frozen=True):
-    start: int
-    utt: str
-
-
-class _Flush(msgspec.Struct, frozen=True):
-    start: int
-    flush_id: str
-
-
-_Task: TypeAlias = _Begin | _Audio | _End | _Flush
+def _open_segmenter(options: ListenOptions, start: int) -> Segmenter | ManualTurns:
+    if options.turns == "manual":
+        return ManualTurns(options.segment.max_utterance_ms, start)
+    return Segmenter(options.segment, start)

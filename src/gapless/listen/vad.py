@@ -2,7 +2,7 @@
 
 In: 16 kHz samples, finite, in any split. Out: one probability per window of 512 samples. Invariants: the same samples
 give the same probabilities, whatever the split; whoever else uses the engine changes at most their last bits, because
-windows of all streams that wait at one moment are judged together. Thread: one at a time.
+windows of all streams that wait at one moment are judged together. Thread: one at a time; answers come from any.
 
 Source: Silero VAD 6 (MIT), github.com/snakers4/silero-vad; its network for many streams is
 ``infer/builtin/silero_vad``.
@@ -10,13 +10,15 @@ Source: Silero VAD 6 (MIT), github.com/snakers4/silero-vad; its network for many
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
 from gapless.audio.types import Samples
-from gapless.infer.inference import Inference, Request, Sequence
+from gapless.infer.inference import Inference, Outcome, Request, Result, Sequence
 from gapless.listen.segment import WINDOW_SAMPLES
 
 VAD_MODEL: Final = "silero_vad"
@@ -32,48 +34,93 @@ Probabilities: TypeAlias = npt.NDArray[np.float32]
 class Vad:
     """Voice activity of one stream. From its first whole window on it has a place in the engine: ``close`` it.
 
+    Windows are submitted, and their probabilities taken when they are there; without ``wake`` that is at once, for
+    ``submit`` blocks.
+
     Args:
         inference: what runs the network.
+        wake: called from any thread when there is something to take.
     """
 
-    def __init__(self, inference: Inference) -> None:
+    def __init__(self, inference: Inference, wake: Callable[[], None] | None = None) -> None:
         self._inference = inference
+        self._wake = wake
         self._sequence: Sequence | None = None
         self._window = np.zeros((1, CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         """Context, then the window being filled."""
         self._filled = 0
+        self._submitted = 0
+        """Windows so far."""
+        self._taken = 0
+        self._answers: dict[int, Outcome] = {}
+        """By number of the window: executors may tell them in another order."""
 
     @property
     def latency_samples(self) -> int:
         """A window is judged with its last sample."""
         return WINDOW_SAMPLES - 1
 
-    def process(self, block: Samples) -> Probabilities:
-        """Take the next samples, return the probabilities of the windows that are complete; blocks meanwhile.
+    @property
+    def submitted(self) -> int:
+        """Windows submitted so far."""
+        return self._submitted
+
+    @property
+    def pending(self) -> int:
+        """Windows that were submitted and not taken."""
+        return self._submitted - self._taken
+
+    def submit(self, block: Samples) -> None:
+        """Hear the next samples.
 
         Raises:
             OverloadError: the engine has no place for another stream, or too much to do.
             ModelError: the network cannot be loaded.
         """
-        probabilities = []
         while len(block) >= WINDOW_SAMPLES - self._filled:
             taken = WINDOW_SAMPLES - self._filled
             self._fill(block[:taken])
-            probabilities.append(self._judge())
+            self._judge()
             block = block[taken:]
         self._fill(block)
+
+    def take(self, most: int | None = None) -> Probabilities:
+        """The probabilities that are there, in order.
+
+        Args:
+            most: windows to take at most.
+
+        Raises:
+            GaplessError: a window could not be judged.
+        """
+        probabilities: list[float] = []
+        while (most is None or len(probabilities) < most) and self._taken in self._answers:
+            outcome = self._answers.pop(self._taken)
+            self._taken += 1
+            if not isinstance(outcome, Result):
+                raise outcome
+            probabilities.append(float(outcome.outputs["speech_probs"][0]))
         return np.array(probabilities, np.float32)
 
+    def pad(self) -> None:
+        """Submit what is left, with silence behind it."""
+        if self._filled:
+            self.submit(np.zeros(WINDOW_SAMPLES - self._filled, np.float32))
+
+    def process(self, block: Samples) -> Probabilities:
+        """Take the next samples, return the probabilities of the windows that are complete; without ``wake`` only."""
+        self.submit(block)
+        return self.take()
+
     def flush(self) -> Probabilities:
-        """Judge what is left, with silence behind it."""
-        if self._filled == 0:
-            return np.empty(0, np.float32)
-        return self.process(np.zeros(WINDOW_SAMPLES - self._filled, np.float32))
+        """Judge what is left, with silence behind it; without ``wake`` only."""
+        self.pad()
+        return self.take()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything; takes effect behind what was submitted."""
         self._filled = 0
-        self._window.fill(0)
+        self._window = np.zeros_like(self._window)
         if self._sequence is not None:
             self._sequence.reset()
 
@@ -87,11 +134,21 @@ class Vad:
         self._window[0, start : start + len(samples)] = samples
         self._filled += len(samples)
 
-    def _judge(self) -> float:
+    def _judge(self) -> None:
         if self._sequence is None:
             self._sequence = self._inference.open_sequence(VAD_MODEL)
-        request = Request(model=VAD_MODEL, inputs={"input": self._window}, sequence=self._sequence)
-        (probability,) = self._inference.infer(request).outputs["speech_probs"]
-        self._window[0, :CONTEXT_SAMPLES] = self._window[0, -CONTEXT_SAMPLES:]
+        # The engine has the window until it is answered: the next one is filled elsewhere.
+        window, self._window = self._window, np.empty_like(self._window)
+        self._window[0, :CONTEXT_SAMPLES] = window[0, -CONTEXT_SAMPLES:]
         self._filled = 0
-        return float(probability)
+        number = self._submitted
+        request = Request(model=VAD_MODEL, inputs={"input": window}, sequence=self._sequence)
+        if self._wake is None:
+            self._answers[number] = self._inference.infer(request)
+        else:
+            self._inference.submit(request, partial(self._tell, self._wake, number))
+        self._submitted += 1
+
+    def _tell(self, wake: Callable[[], None], number: int, outcome: Outcome) -> None:
+        self._answers[number] = outcome
+        wake()

@@ -11,7 +11,8 @@ from typing import BinaryIO, Protocol
 
 from gapless.infer.inference import Inference
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.contract import RecogniserInfo
+from gapless.listen.recogniser.choice import Choice
+from gapless.listen.recogniser.contract import RecogniserInfo, Wake
 from gapless.listen.recording import RecordingEvent
 from gapless.settings import Settings
 from gapless.store.contract import Store
@@ -54,8 +55,19 @@ class Services(Protocol):
         """The recognisers that are here, the default first."""
         ...
 
-    def open_listener(self, model: str | None, options: ListenOptions) -> Listener:
+    def default_model(self) -> Choice:
+        """The recogniser that is used where none is asked for, and why."""
+        ...
+
+    def open_listener(
+        self, model: str | None, options: ListenOptions, wake: Wake | None = None
+    ) -> Listener:
         """A listener for one live stream. Blocks while the model loads: call it in the executor.
+
+        Args:
+            model: a name from ``models()``, or None for the default.
+            options: how to hear the stream.
+            wake: see ``Listener``.
 
         Raises:
             ModelNotFoundError: no such model here.

@@ -6,7 +6,6 @@ done, and each place at a recogniser waited for, before the next word. Thread: o
 
 from __future__ import annotations
 
-from concurrent.futures import wait
 from typing import Final, final
 
 from gapless.errors import GaplessError
@@ -14,6 +13,7 @@ from gapless.serve.services import Services
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.messages import ClientMessage, ServerMessage, StreamOptions, encode
 from gapless.serve.stream.session import StreamSession
+from gapless.serve.stream.work import Heard
 from gapless.testing.clock import ManualClock
 
 NAME: Final = "s0"
@@ -72,15 +72,16 @@ class Conversation:
 
     def _do_next(self) -> bool:
         job = self.session.next_job()
-        if job is not None:
-            try:
-                self.session.done(self.hearing.do(job), self.clock())
-            except GaplessError as error:
-                self.session.failed(error)
+        if job is None:
+            if not self.hearing.busy or self.session.finished:
+                return False
+            self.hearing.wait()
+        try:
+            result = self.hearing.step() if job is None else self.hearing.do(job)
+        except GaplessError as error:
+            self.session.failed(error)
             return True
-        place = self.hearing.waiting
-        if place is None or self.session.finished:
-            return False
-        wait([place])
-        self.session.done(self.hearing.step(), self.clock())
+        if isinstance(result, Heard):
+            result = self.hearing.keep(result)
+        self.session.done(result, self.clock())
         return True

@@ -23,6 +23,7 @@ from gapless.listen.recogniser.contract import (
     RecogniserInfo,
     Recognition,
     Result,
+    Wake,
 )
 from gapless.listen.recogniser.places import Places, PlacesStats
 from gapless.transcript import Word
@@ -90,7 +91,7 @@ class ScriptedRecogniser:
         """Who has a place and who waits."""
         return self._places.stats()
 
-    def open(self, options: RecogniseOptions) -> Future[Recognition]:
+    def open(self, options: RecogniseOptions, wake: Wake) -> Future[Recognition]:  # noqa: ARG002 - nothing comes later
         """Ask for a place, as every recogniser's ``open``."""
         failure = self.failure
         if failure is not None and failure.at == "open":
@@ -137,21 +138,30 @@ class _Recognition:
         self._loud_windows = 0
         self._word_start = 0
         self._words: list[Word] = []
+        self._news: Hypothesis | Result | None = None
 
-    def accept(self, samples: Samples) -> Hypothesis | None:
+    @property
+    def pending_samples(self) -> int:
+        return 0
+
+    def accept(self, samples: Samples) -> None:
         self._fail("accept")
         known = len(self._words)
         self._hear(np.concatenate([self._rest, samples]))
         if len(self._words) == known or not (self._streaming and self._options.partials):
-            return None
+            return
         text = self._text()
-        return Hypothesis(text, len(text) - len(self._words[-1].text))
+        self._news = Hypothesis(text, len(text) - len(self._words[-1].text))
 
-    def finish(self) -> Result:
+    def poll(self) -> Hypothesis | Result | None:
+        news, self._news = self._news, None
+        return news
+
+    def finish(self) -> None:
         try:
             self._fail("finish")
             words = tuple(self._words)
-            return Result(
+            self._news = Result(
                 text=self._text(),
                 words=words if self._options.words else (),
                 language=self._options.language or "en",

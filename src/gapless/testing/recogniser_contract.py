@@ -8,10 +8,11 @@ recogniser that keeps a view of its input is found out. Thread: any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import pairwise
-from typing import Final, Self, TypeAlias
+from threading import Event
+from typing import Final, Self, TypeAlias, final
 
 import msgspec
 import numpy as np
@@ -30,6 +31,9 @@ MOST_WAITING: Final = 10_000
 """A queue that takes more than this is held to be without bound."""
 
 GARBAGE: Final = np.float32(0.77)
+
+PATIENCE_S: Final = 30.0
+"""A recogniser that says nothing for so long has forgotten its utterance."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -64,9 +68,51 @@ def recognise(
     options: RecogniseOptions = RecogniseOptions(),  # noqa: B008  (immutable)
 ) -> Heard:
     """Recognise one utterance in blocks of ``block`` samples; a place must be free."""
-    recognition = recogniser.open(options).result(timeout=0)
-    hypotheses = list(_feed(recognition, samples, block))
-    return Heard(recognition.finish(), tuple(hypotheses))
+    utterance = Utterance(recogniser, options)
+    hypotheses = utterance.feed(samples, block)
+    return Heard(utterance.finish(), tuple(hypotheses))
+
+
+@final
+class Utterance:
+    """An utterance whose news are waited for; it has a place at once or not at all."""
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        options: RecogniseOptions = RecogniseOptions(),  # noqa: B008  (immutable)
+    ) -> None:
+        self._news = Event()
+        self.recognition: Final = recogniser.open(options, self._news.set).result(timeout=0)
+
+    def feed(self, samples: Samples, block: int = 1600) -> list[Hypothesis]:
+        """Have the samples recognised; return what was understood on the way."""
+        hypotheses: list[Hypothesis] = []
+        for start in range(0, len(samples), block):
+            piece = samples[start : start + block].copy()
+            self.recognition.accept(piece)
+            piece[:] = GARBAGE
+            while True:
+                pending = self.recognition.pending_samples
+                news = self.recognition.poll()
+                if isinstance(news, Hypothesis):
+                    hypotheses.append(news)
+                if not pending:
+                    break
+                self._wait()
+        return hypotheses
+
+    def finish(self) -> Result:
+        """End it and wait for its result."""
+        self.recognition.finish()
+        while not isinstance(news := self.recognition.poll(), Result):
+            if news is None:
+                self._wait()
+        return news
+
+    def _wait(self) -> None:
+        _require(self._news.wait(PATIENCE_S), "news were due, and nobody was woken")
+        self._news.clear()
 
 
 def check_split(subject: Subject) -> None:
@@ -88,13 +134,13 @@ def check_memory(subject: Subject) -> None:
     recogniser, speech = subject.recogniser, subject.speech
     noise = np.random.default_rng(1).normal(0.0, 0.3, LISTEN_RATE_HZ // 2).astype(np.float32)
     recognise(recogniser, noise)
-    _require(recognise(recogniser, speech) == subject.heard, "noise before changed the result")
-    cancelled = recogniser.open(RecogniseOptions()).result(timeout=0)
-    list(_feed(cancelled, -0.2 * speech[:LISTEN_RATE_HZ], 1600))
-    cancelled.cancel()
-    _require(
-        recognise(recogniser, speech) == subject.heard, "a cancelled utterance changed the result"
-    )
+    again = recognise(recogniser, speech)
+    _require(again.result == subject.heard.result, "noise before changed the result")
+    cancelled = Utterance(recogniser)
+    cancelled.feed(-0.2 * speech[:LISTEN_RATE_HZ])
+    cancelled.recognition.cancel()
+    again = recognise(recogniser, speech)
+    _require(again.result == subject.heard.result, "a cancelled utterance changed the result")
 
 
 def check_silence(subject: Subject) -> None:
@@ -109,7 +155,7 @@ def check_silence(subject: Subject) -> None:
     ):
         result = recognise(subject.recogniser, samples).result
         _require(not result.text and not result.words, f"{name} gave {result}")
-    unheard = subject.recogniser.open(RecogniseOptions()).result(timeout=0)
+    unheard = Utterance(subject.recogniser)
     _require(not unheard.finish().text, "an utterance that was never fed gave text")
 
 
@@ -168,8 +214,8 @@ def check_options(subject: Subject) -> None:
 def check_places(subject: Subject) -> None:
     """Places are given first come, first served; who leaves costs nobody anything."""
     recogniser = subject.recogniser
-    first = recogniser.open(RecogniseOptions()).result(timeout=0)
-    second, gone, third = (recogniser.open(RecogniseOptions()) for _ in range(3))
+    first = recogniser.open(RecogniseOptions(), _ignore).result(timeout=0)
+    second, gone, third = (recogniser.open(RecogniseOptions(), _ignore) for _ in range(3))
     _require(not second.done(), "two had the only place")
     _require(gone.cancel(), "one who waits could not leave")
     first.finish()
@@ -178,17 +224,17 @@ def check_places(subject: Subject) -> None:
     second.result(timeout=0).cancel()
     _require(third.done(), "a cancelled utterance did not give its place back")
     third.result(timeout=0).cancel()
-    recogniser.open(RecogniseOptions()).result(timeout=0).cancel()
+    recogniser.open(RecogniseOptions(), _ignore).result(timeout=0).cancel()
 
 
 def check_bound(subject: Subject) -> None:
     """The queue for places has a bound, and says when to come back."""
     recogniser = subject.recogniser
-    first = recogniser.open(RecogniseOptions()).result(timeout=0)
+    first = recogniser.open(RecogniseOptions(), _ignore).result(timeout=0)
     waiting: list[Future[Recognition]] = []
     try:
         while len(waiting) < MOST_WAITING:
-            waiting.append(recogniser.open(RecogniseOptions()))
+            waiting.append(recogniser.open(RecogniseOptions(), _ignore))
     except OverloadError as error:
         _require(error.retry_after_ms is not None, "overload without a time to come back")
     finally:
@@ -201,10 +247,14 @@ def check_bound(subject: Subject) -> None:
 def check_end(subject: Subject) -> None:
     """What is over is over: no more samples, no second result; to cancel is harmless."""
     recogniser = subject.recogniser
-    recognition = recogniser.open(RecogniseOptions()).result(timeout=0)
+    recognition = recogniser.open(RecogniseOptions(), _ignore).result(timeout=0)
     recognition.finish()
     recognition.cancel()
-    for use in (lambda: recognition.accept(subject.speech[:1600]), recognition.finish):
+    uses: tuple[Callable[[], None], ...] = (
+        lambda: recognition.accept(subject.speech[:1600]),
+        recognition.finish,
+    )
+    for use in uses:
         try:
             use()
         except ModelError:
@@ -214,18 +264,18 @@ def check_end(subject: Subject) -> None:
 
 def check_close(recogniser: Recogniser, speech: Samples) -> None:
     """Closing cancels who waits and refuses who comes; what is open still ends. It is the last check."""
-    is_open = recogniser.open(RecogniseOptions()).result(timeout=0)
-    waiting = recogniser.open(RecogniseOptions())
+    is_open = Utterance(recogniser)
+    waiting = recogniser.open(RecogniseOptions(), _ignore)
     recogniser.close()
     recogniser.close()
     _require(waiting.cancelled(), "one who waited was left waiting")
     try:
-        recogniser.open(RecogniseOptions())
+        recogniser.open(RecogniseOptions(), _ignore)
     except ModelError:
         pass
     else:
         raise AssertionError("a closed recogniser gave out a place")
-    list(_feed(is_open, speech, 1600))
+    is_open.feed(speech)
     _require(is_open.finish().text != "", "an utterance that was open at the close gave no text")
 
 
@@ -244,13 +294,8 @@ CHECKS: Final[tuple[Check, ...]] = (
 """All but ``check_close``, which needs a recogniser of its own."""
 
 
-def _feed(recognition: Recognition, samples: Samples, block: int) -> Iterator[Hypothesis]:
-    for start in range(0, len(samples), block):
-        piece = samples[start : start + block].copy()
-        hypothesis = recognition.accept(piece)
-        piece[:] = GARBAGE
-        if hypothesis is not None:
-            yield hypothesis
+def _ignore() -> None:
+    """For utterances whose news nobody waits for."""
 
 
 def _check_words(result: Result, n_samples: int) -> None:

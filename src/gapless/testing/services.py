@@ -18,7 +18,7 @@ from gapless.errors import ModelNotFoundError
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
+from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo, Wake
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.serve.services import Services
 from gapless.settings import Settings
@@ -103,11 +103,13 @@ class ScriptedServices:
         """The scripted recogniser."""
         return [self.recogniser.info]
 
-    def open_listener(self, model: str | None, options: ListenOptions) -> Listener:
+    def open_listener(
+        self, model: str | None, options: ListenOptions, wake: Wake | None = None
+    ) -> Listener:
         """As the engine's."""
         if model not in (None, self.recogniser.info.name):
             raise ModelNotFoundError(f"no model {model!r} here; leave it out", param="model")
-        return Listener(options, self.recogniser, self._inference)
+        return Listener(options, self.recogniser, self._inference, wake)
 
     def transcribe(
         self,

@@ -3,19 +3,25 @@
 In: 16 kHz mono float32 samples of one utterance, in any split. Out: hypotheses on the way, one result at the end.
 Invariants: the result does not depend on the split, nor on what the recogniser heard before; ``Hypothesis.text
 [:stable_chars]`` is a prefix of every later text of the same utterance; silence gives an empty text.
-Thread: a ``Recogniser`` may be used from any thread, a ``Recognition`` from one at a time.
+A recognition is asked for news with ``poll``: some recognisers compute while they are told (``RecogniserInfo.blocks``),
+others elsewhere, for many utterances at a time, and call ``wake`` when there is something to poll.
+Thread: a ``Recogniser`` may be used from any thread, a ``Recognition`` from one at a time; ``wake`` is called from any.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from gapless.audio.types import Samples
 from gapless.errors import ProtocolError
 from gapless.transcript import Word
+
+Wake: TypeAlias = Callable[[], None]
+"""Told, from any thread, that there is something to poll. Must be quick and must not raise."""
 
 
 class RecogniserInfo(msgspec.Struct, frozen=True):
@@ -30,6 +36,8 @@ class RecogniserInfo(msgspec.Struct, frozen=True):
     owner: str
     licence: str
     description: str
+    blocks: bool = True
+    """Whether ``accept`` and ``finish`` compute in the calling thread: then they have no place on an event loop."""
 
     def require_language(self, language: str | None) -> None:
         """Refuse a language that the recogniser does not know, rather than hear one for another.
@@ -67,6 +75,8 @@ class Hypothesis(msgspec.Struct, frozen=True):
 
     text: str
     stable_chars: int = 0
+    silent_ms: int = 0
+    """How long nothing new was heard, up to the last sample that is behind this hypothesis; 0 where it is not known."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -84,18 +94,31 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Recognition(Protocol):
-    """One utterance being recognised; holds a place in its recogniser until ``finish`` or ``cancel``."""
+    """One utterance being recognised; holds a place in its recogniser until its result was polled, or ``cancel``."""
 
-    def accept(self, samples: Samples, /) -> Hypothesis | None:
-        """Take the next samples; return the hypothesis if it changed."""
+    @property
+    def pending_samples(self) -> int:
+        """Samples whose recognition is under way elsewhere; 0: nothing will be new before more is accepted."""
         ...
 
-    def finish(self) -> Result:
-        """The utterance is over: return what it said and give the place back."""
+    def accept(self, samples: Samples, /) -> None:
+        """Take the next samples."""
+        ...
+
+    def finish(self) -> None:
+        """The utterance is over: its result will be polled."""
+        ...
+
+    def poll(self) -> Hypothesis | Result | None:
+        """What is new: the latest hypothesis if it changed since the last call, or, once, the result.
+
+        Raises:
+            GaplessError: the utterance is lost; its place has been given back.
+        """
         ...
 
     def cancel(self) -> None:
-        """Forget the utterance and give the place back. Harmless after ``finish``."""
+        """Forget the utterance and give the place back. Harmless when it is over."""
         ...
 
 
@@ -107,8 +130,12 @@ class Recogniser(Protocol):
         """What it is and can do."""
         ...
 
-    def open(self, options: RecogniseOptions, /) -> Future[Recognition]:
+    def open(self, options: RecogniseOptions, wake: Wake, /) -> Future[Recognition]:
         """Ask for a place: the future is done at once if one is free, or else first come, first served.
+
+        Args:
+            options: how the utterance is to be recognised.
+            wake: called when the recognition has something to poll that it had not when its last method returned.
 
         Cancel the future to leave the queue. Never blocks for a place; may take the time to load a decoder.
 

@@ -28,6 +28,7 @@ from gapless.listen.recogniser.contract import (
     RecogniserInfo,
     Recognition,
     Result,
+    Wake,
 )
 from gapless.listen.recogniser.places import Places, PlacesStats
 from gapless.listen.recogniser.sphinx_library import (
@@ -96,7 +97,7 @@ class PocketSphinx:
         """Who has a place and who waits."""
         return self._places.stats()
 
-    def open(self, options: RecogniseOptions) -> Future[Recognition]:
+    def open(self, options: RecogniseOptions, wake: Wake) -> Future[Recognition]:  # noqa: ARG002 - nothing comes later
         """Ask for a place, as every recogniser's ``open``."""
 
         def begin(decoder: SphinxDecoder) -> Recognition:
@@ -132,8 +133,13 @@ class _Utterance:
         self._settled: list[Word] = []
         """Words of the phrases that are over."""
         self._last = Hypothesis("")
+        self._news: Hypothesis | Result | None = None
 
-    def accept(self, samples: Samples) -> Hypothesis | None:
+    @property
+    def pending_samples(self) -> int:
+        return 0
+
+    def accept(self, samples: Samples) -> None:
         decoder = self._require_decoder()
         pending = np.concatenate([self._rest, samples])
         whole = len(pending) // BLOCK_SAMPLES * BLOCK_SAMPLES
@@ -142,9 +148,14 @@ class _Utterance:
         for block in pending[:whole].reshape(-1, BLOCK_SAMPLES):
             self._search(decoder, block)
             self._last = self._understand(decoder)
-        return self._last if self._options.partials and self._last != before else None
+        if self._options.partials and self._last != before:
+            self._news = self._last
 
-    def finish(self) -> Result:
+    def poll(self) -> Hypothesis | Result | None:
+        news, self._news = self._news, None
+        return news
+
+    def finish(self) -> None:
         decoder = self._require_decoder()
         try:
             if len(self._rest):
@@ -156,7 +167,7 @@ class _Utterance:
             self.cancel()
         words = tuple(self._settled)
         confidences = [word.confidence for word in words if word.confidence is not None]
-        return Result(
+        self._news = Result(
             text=join_words(words),
             words=words if self._options.words else (),
             language="en",

@@ -27,6 +27,7 @@ from gapless.listen.recogniser.contract import (
     RecogniserInfo,
     Recognition,
     Result,
+    Wake,
 )
 from gapless.listen.recogniser.places import Places, PlacesStats
 from gapless.transcript import Word
@@ -118,7 +119,7 @@ class Whisper:
         """Who has a place and who waits."""
         return self._places.stats()
 
-    def open(self, options: RecogniseOptions) -> Future[Recognition]:
+    def open(self, options: RecogniseOptions, wake: Wake) -> Future[Recognition]:  # noqa: ARG002 - nothing comes later
         """Ask for a place, as every recogniser's ``open``.
 
         Raises:
@@ -161,13 +162,24 @@ class _Utterance:
         self._options = options
         self._language = language
         self._heard: list[Samples] = []
+        self._result: Result | None = None
 
-    def accept(self, samples: Samples) -> Hypothesis | None:
+    @property
+    def pending_samples(self) -> int:
+        return 0
+
+    def accept(self, samples: Samples) -> None:
         self._require_model()
         self._heard.append(np.nan_to_num(samples, nan=0.0))
-        return None
 
-    def finish(self) -> Result:
+    def poll(self) -> Hypothesis | Result | None:
+        result, self._result = self._result, None
+        return result
+
+    def finish(self) -> None:
+        self._result = self._understand()
+
+    def _understand(self) -> Result:
         model = self._require_model()
         try:
             samples = np.clip(np.concatenate([np.empty(0, np.float32), *self._heard]), -1.0, 1.0)

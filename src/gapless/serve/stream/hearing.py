@@ -2,14 +2,13 @@
 
 In: jobs. Out: their results. Invariants: a final is reported only when the store has it, or after a ``NotKept`` that
 says it has not; what the store refused is tried again, in order, with every later final and at the end.
-Thread: one at a time, in ``services.executor``; every method but ``waiting`` blocks.
+Thread: one at a time. ``keep`` blocks, and so does ``do`` for jobs that are not ``quick``.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from concurrent.futures import Future
 from typing import Final, assert_never
 
 import msgspec
@@ -23,10 +22,11 @@ from gapless.errors import AudioError, GaplessError, OverloadError, StoreError
 from gapless.listen.events import Final as FinalEvent
 from gapless.listen.events import ListenEvent
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.contract import Recognition
+from gapless.listen.recogniser.contract import Wake
 from gapless.serve.services import Services
 from gapless.serve.stream.messages import HearingOptions, StreamOptions, with_options
 from gapless.serve.stream.work import (
+    ClearJob,
     ConfigureJob,
     EndJob,
     Finished,
@@ -53,11 +53,15 @@ class Hearing:
     Args:
         services: the engine.
         session: the stream's name, under which its transcript is kept.
+        wake: called from any thread when ``step`` has something to do.
     """
 
-    def __init__(self, services: Services, session: str) -> None:
+    def __init__(self, services: Services, session: str, wake: Wake | None = None) -> None:
         self._services = services
         self._session = session
+        self._wake = wake
+        self._transcripts = 0
+        """Kept so far, of earlier streams of this session."""
         self._options = StreamOptions()
         self._format = AudioFormat()
         self._decoder: Decoder | None = None
@@ -65,12 +69,31 @@ class Hearing:
         self._keeper: Keeper | None = None
 
     @property
-    def waiting(self) -> Future[Recognition] | None:
-        """Not None: call ``step`` when it is done. May be read by any thread while no job runs."""
-        return self._listener.waiting if self._listener is not None else None
+    def busy(self) -> bool:
+        """Whether something is under way that ``step`` will have to follow."""
+        return self._listener is not None and self._listener.busy
 
-    def do(self, job: Job) -> Result:
-        """Do a job.
+    def wait(self) -> None:
+        """Block until there is something to ``step`` for; without a ``wake`` only."""
+        self._heard_by.wait()
+
+    def quick(self, job: Job | None = None) -> bool:
+        """Whether the job, or a step, takes so little time that an event loop can do it itself."""
+        if self._listener is None or self._listener.blocks:
+            return False
+        # PCM and G.711 are decoded in microseconds; the rest by FFmpeg.
+        return self._format.frame_bytes is not None and (
+            job is None or isinstance(job, HearJob | FlushJob | ClearJob | EndJob)
+        )
+
+    def keeps(self, heard: Heard) -> bool:
+        """Whether ``keep`` has something to do."""
+        return self._keeper is not None and any(
+            isinstance(event, FinalEvent) for event in heard.events
+        )
+
+    def do(self, job: Job) -> Result:  # noqa: PLR0911 - one for each kind
+        """Do a job; what it heard is still to be kept.
 
         Raises:
             GaplessError: the stream cannot be opened.
@@ -84,6 +107,8 @@ class Hearing:
                 return self._report(self._heard_by.flush(flush_id))
             case ConfigureJob(change):
                 return self._configure(change)
+            case ClearJob():
+                return self._report(self._heard_by.clear())
             case EndJob():
                 return self._end()
             case FinishJob():
@@ -92,8 +117,22 @@ class Hearing:
                 assert_never(job)
 
     def step(self) -> Heard:
-        """Go on after ``waiting`` was done."""
+        """Go on after ``wake`` was called; what was heard is still to be kept."""
         return self._report(self._heard_by.step())
+
+    def keep(self, heard: Heard) -> Heard:
+        """Keep the finals among what was heard; return it with what could not be kept."""
+        keeper = self._keeper
+        if keeper is None:
+            return heard
+        told: list[ListenEvent | NotKept] = []
+        for event in heard.events:
+            if isinstance(event, FinalEvent):
+                failure = keeper.keep(event.utterance)
+                if failure is not None:
+                    told.append(NotKept(event.utterance.utt, failure))
+            told.append(event)
+        return msgspec.structs.replace(heard, events=tuple(told))
 
     def close(self) -> None:
         """Let go of everything; what was not final is lost. Idempotent."""
@@ -109,18 +148,21 @@ class Hearing:
         return self._listener
 
     def _open(self, options: StreamOptions) -> Opened:
+        if self._keeper is not None and self._listener is not None:
+            kept = self._keeper.finish(self._listener.received_ms)
+            self._transcripts += kept is not None
         self.close()
         self._options = options
         self._format = options.audio
         listen_options = listen_options_of(self._services.listen_options, options)
-        self._listener = self._services.open_listener(options.model, listen_options)
+        self._listener = self._services.open_listener(options.model, listen_options, self._wake)
         self._decoder = open_decoder(self._format)
         store = self._services.store
         if store is None or options.save is False:
             self._keeper = None
         else:
             record = SessionRecord(
-                id=self._session,
+                id=f"{self._session}-{self._transcripts}" if self._transcripts else self._session,
                 source="stream",
                 model=self._listener.model,
                 started_at_ms=time.time_ns() // 1_000_000,
@@ -172,18 +214,11 @@ class Hearing:
 
     def _report(self, events: list[ListenEvent], error: GaplessError | None = None) -> Heard:
         listener = self._heard_by
-        told: list[ListenEvent | NotKept] = []
-        for event in events:
-            if isinstance(event, FinalEvent) and self._keeper is not None:
-                failure = self._keeper.keep(event.utterance)
-                if failure is not None:
-                    told.append(NotKept(event.utterance.utt, failure))
-            told.append(event)
         return Heard(
-            tuple(told),
+            tuple(events),
             received_ms=listener.received_ms,
             processed_ms=listener.processed_ms,
-            waiting=listener.waiting is not None,
+            waiting=listener.busy,
             error=error,
         )
 
@@ -232,16 +267,24 @@ class Keeper:
 def listen_options_of(base: ListenOptions, options: StreamOptions) -> ListenOptions:
     """How a stream is to be heard: the server's ``base``, changed by what its client asked for."""
     segment, recognise = base.segment, base.recognise
-    if options.endpointing_ms is not None:
-        segment = msgspec.structs.replace(segment, endpointing_ms=options.endpointing_ms)
+    wanted = {
+        "endpointing_ms": options.endpointing_ms,
+        "threshold": options.vad_threshold,
+        "padding_ms": options.padding_ms,
+    }
+    segment = msgspec.structs.replace(
+        segment, **{name: value for name, value in wanted.items() if value is not None}
+    )
     return msgspec.structs.replace(
         base,
         rate_hz=options.audio.output_rate_hz,
+        turns=options.turns or base.turns,
         denoise=amount_of(options.denoise, base.denoise),
         segment=segment,
         recognise=msgspec.structs.replace(
             recognise,
             language=options.language or recognise.language,
+            prompt=options.prompt or recognise.prompt,
             hotwords=recognise.hotwords if options.hotwords is None else options.hotwords,
             words=recognise.words if options.words is None else options.words,
             partials=recognise.partials if options.interim is None else options.interim,

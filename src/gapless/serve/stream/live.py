@@ -1,8 +1,9 @@
-"""One stream at work: does its session's jobs, one at a time, in the engine's threads.
+"""One stream at work: does its session's jobs, one at a time.
 
 In: a session and a hearing. Out: their end. Invariants: however it comes to its end (stop, cancellation, a bug), the
 hearing is closed, after the thread that uses it has returned; a stream lives on while its connection does not.
-Thread: the event loop's; jobs run in ``services.executor``.
+Thread: the event loop's. Quick jobs are done there, for a thread costs more than they do; the others in
+``services.executor``.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from contextlib import AbstractAsyncContextManager, nullcontext
+from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import TypeVar
 
 import structlog
 
 from gapless.errors import GaplessError
-from gapless.listen.recogniser.contract import Recognition
+from gapless.listen.recogniser.contract import Wake
 from gapless.serve.stream.close import RESTART
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.session import StreamSession
+from gapless.serve.stream.work import Heard, Job, Result
 
 Answer = TypeVar("Answer")
 
@@ -37,20 +39,20 @@ class LiveStream:
 
     Args:
         session: decides.
-        hearing: computes.
-        executor: where it does.
+        make_hearing: makes what computes; it is given what to call when it has something new.
+        executor: where it does, unless that is quick.
         bulk_turn: held while a job of a bulk stream runs: they take turns.
     """
 
     def __init__(
         self,
         session: StreamSession,
-        hearing: Hearing,
+        make_hearing: Callable[[Wake], Hearing],
         executor: Executor,
         bulk_turn: asyncio.Lock,
     ) -> None:
         self.session = session
-        self._hearing = hearing
+        self._hearing = make_hearing(self._wake)
         self._executor = executor
         self._bulk_turn = bulk_turn
         self._loop = asyncio.get_running_loop()
@@ -62,8 +64,8 @@ class LiveStream:
         """There may be room to read on."""
         self._cut = asyncio.Event()
         """The connection that has the stream now must let go of it."""
-        self._awaited: Future[Recognition] | None = None
-        """The place whose coming sets ``_work``."""
+        self._woken = False
+        """The hearing has something to step for. Set by any thread, cleared by the loop's."""
 
     def attach(self) -> asyncio.Event:
         """Take the stream from the connection that has it.
@@ -116,29 +118,40 @@ class LiveStream:
         """Do the next thing, or wait until there is one."""
         session = self.session
         job = session.next_job()
-        place = self._hearing.waiting
-        if job is not None:
-            try:
-                async with self._turn():
-                    result = await self._in_thread(lambda: self._hearing.do(job))
-            except GaplessError as error:
-                session.failed(error)
-            else:
-                session.done(result, now_ms())
-        elif place is not None and place.done():
+        if job is None and not self._woken:
+            await self._wait()
+            return
+        self._woken = False
+        try:
             async with self._turn():
-                heard = await self._in_thread(self._hearing.step)
-            session.done(heard, now_ms())
+                result = await self._do(job)
+        except GaplessError as error:
+            session.failed(error)
         else:
-            await self._wait(place)
+            session.done(result, now_ms())
+
+    async def _do(self, job: Job | None) -> Result:
+        """Do a job, or a step if there is none."""
+        hearing = self._hearing
+        if not hearing.quick(job):
+            return await self._in_thread(lambda: _hear_and_keep(hearing, job))
+        result = hearing.step() if job is None else hearing.do(job)
+        if isinstance(result, Heard) and hearing.keeps(result):
+            return await self._in_thread(lambda: hearing.keep(result))
+        await asyncio.sleep(0)  # others have quick jobs too
+        return result
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
         return self._bulk_turn if self.session.bulk else nullcontext()
 
-    async def _wait(self, place: Future[Recognition] | None) -> None:
-        if place is not None and place is not self._awaited:
-            self._awaited = place
-            place.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._work.set))
+    def _wake(self) -> None:
+        """The hearing has something to step for; called by any thread."""
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):  # the loop is gone, and this stream with it
+                self._loop.call_soon_threadsafe(self._work.set)
+
+    async def _wait(self) -> None:
         deadline_ms = self.session.deadline_ms
         try:
             async with asyncio.timeout(
@@ -157,3 +170,8 @@ class LiveStream:
         except asyncio.CancelledError:
             await asyncio.wait([running])
             raise
+
+
+def _hear_and_keep(hearing: Hearing, job: Job | None) -> Result:
+    result = hearing.step() if job is None else hearing.do(job)
+    return hearing.keep(result) if isinstance(result, Heard) else result

@@ -46,6 +46,16 @@ class HearingOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         | None
     ) = None
     """Words to expect; in a query, separated by commas."""
+    prompt: Annotated[str, Meta(max_length=4000)] | None = None
+    """Text that sets the style, for models that take one."""
+    turns: Literal["auto", "manual"] | None = None
+    """Who says where an utterance ends: the voice detector, or the client with ``flush``."""
+    vad_threshold: Annotated[float, Meta(ge=0.05, le=0.95)] | None = None
+    """Probability from which a sound counts as speech."""
+    padding_ms: Annotated[int, Meta(ge=0, le=2000)] | None = None
+    """Audio before and behind speech that belongs to the utterance."""
+    voice: bool | None = None
+    """Whether features of the voice are told while somebody speaks."""
 
 
 class StreamOptions(HearingOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,6 +101,10 @@ class KeepaliveMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="kee
     """There is no audio now, but there will be."""
 
 
+class ClearMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="clear"):
+    """Forget what was said and is not final yet; the stream goes on."""
+
+
 class StopMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="stop"):
     """There is no more audio: answer what there was, say ``end`` and close."""
 
@@ -107,7 +121,13 @@ class ResumeMessage(Struct, frozen=True, forbid_unknown_fields=True, tag="resume
 
 
 ClientMessage: TypeAlias = (
-    StartMessage | FlushMessage | ConfigureMessage | KeepaliveMessage | StopMessage | ResumeMessage
+    StartMessage
+    | FlushMessage
+    | ConfigureMessage
+    | ClearMessage
+    | KeepaliveMessage
+    | StopMessage
+    | ResumeMessage
 )
 
 
@@ -194,6 +214,26 @@ class FinalMessage(Message, frozen=True, kw_only=True, tag="final"):
     speaker: str | None = None
 
 
+class EmptyMessage(Message, frozen=True, kw_only=True, tag="empty"):
+    """The utterance held no words: no final will come for it."""
+
+    utt: str
+
+
+class VoiceMessage(Message, frozen=True, kw_only=True, tag="voice"):
+    """How a voice sounds, for each 100 ms of speech; see ``listen/voice.py``."""
+
+    utt: str
+    at_ms: int
+    pitch_hz: float | None
+    loudness_dbfs: float
+    centroid_hz: float
+    flux: float
+    flatness: float
+    elp: tuple[float, float, float]
+    flux_position: int
+
+
 class FlushedMessage(Message, frozen=True, kw_only=True, tag="flushed"):
     """All audio before the ``flush`` of this id has been answered."""
 
@@ -243,6 +283,8 @@ ServerMessage: TypeAlias = (
     | SpeechEndMessage
     | PartialMessage
     | FinalMessage
+    | EmptyMessage
+    | VoiceMessage
     | FlushedMessage
     | ProgressMessage
     | WarningMessage

@@ -21,6 +21,7 @@ from gapless.serve.stream.close import RESTART
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.live import LiveStream, now_ms
 from gapless.serve.stream.messages import ResumeMessage, StreamOptions
+from gapless.serve.stream.policy import NATIVE, Policy
 from gapless.serve.stream.session import StreamSession
 
 REFUSAL_RETRY_MS: Final = 2000
@@ -66,17 +67,27 @@ class Streams:
             held_back=sum(not session.reading for session in sessions),
         )
 
-    def open(self, options: StreamOptions) -> LiveStream:
+    def open(self, options: StreamOptions, policy: Policy = NATIVE) -> LiveStream:
         """Begin a stream.
+
+        Args:
+            options: how it is to be heard.
+            policy: what its dialect does otherwise.
 
         Raises:
             OverloadError: there is no room for one more.
         """
         self._admit()
         name = f"s{secrets.token_hex(10)}"
-        session = StreamSession(name, secrets.token_urlsafe(24), self.settings, options, now_ms())
-        hearing = Hearing(self._services, name)
-        live = LiveStream(session, hearing, self._services.executor, self._bulk_turn)
+        session = StreamSession(
+            name, secrets.token_urlsafe(24), self.settings, options, now_ms(), policy=policy
+        )
+        live = LiveStream(
+            session,
+            lambda wake: Hearing(self._services, name, wake),
+            self._services.executor,
+            self._bulk_turn,
+        )
         self._streams[name] = live
         self.keep(live.run()).add_done_callback(lambda _: self._streams.pop(name, None))
         return live
@@ -114,6 +125,20 @@ class Streams:
         ):
             raise NotFoundError("this stream cannot be resumed any more; open a new one")
         return live
+
+    def exchange(self, fresh: LiveStream, wish: ResumeMessage) -> LiveStream:
+        """The stream that a connection lost, in place of the one it began with; that one, if it cannot be had."""
+        try:
+            lost = self.find(wish)
+        except NotFoundError as error:
+            fresh.session.refuse(error)
+            fresh.touch()
+            return fresh
+        fresh.session.abandon()
+        fresh.touch()
+        lost.session.resume(wish, now_ms())
+        lost.touch()
+        return lost
 
     def park(self, live: LiveStream) -> None:
         """Bound the number of parked streams, of which ``live`` is the latest."""

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from gapless.errors import GaplessError
 from gapless.listen.events import (
+    Empty,
     Failed,
     Final,
     Flushed,
@@ -19,6 +20,7 @@ from gapless.listen.events import (
 )
 from gapless.serve.problem import problem_of
 from gapless.serve.stream.messages import (
+    EmptyMessage,
     ErrorMessage,
     FinalMessage,
     FlushedMessage,
@@ -32,7 +34,7 @@ from gapless.serve.stream.work import NotKept
 from gapless.transcript import Utterance
 
 
-def event_message(event: ListenEvent | NotKept) -> ServerMessage:
+def event_message(event: ListenEvent | NotKept) -> ServerMessage:  # noqa: PLR0911 - one for each kind
     """The message that says it."""
     match event:
         case SpeechStart(utt, at_ms):
@@ -47,6 +49,8 @@ def event_message(event: ListenEvent | NotKept) -> ServerMessage:
             return _final_message(utterance)
         case Flushed(flush_id):
             return FlushedMessage(id=flush_id)
+        case Empty(utt):
+            return EmptyMessage(utt=utt)
         case Failed(utt, error) | NotKept(utt, error):
             return error_message(error, utt)
         case _:

@@ -28,6 +28,7 @@ from gapless.listen.events import Final as FinalEvent
 from gapless.serve.problem import INTERNAL
 from gapless.serve.stream import close
 from gapless.serve.stream.messages import (
+    ClearMessage,
     ConfigureMessage,
     EndMessage,
     ErrorMessage,
@@ -46,8 +47,10 @@ from gapless.serve.stream.messages import (
 )
 from gapless.serve.stream.meter import Meter
 from gapless.serve.stream.outgoing import Outgoing
+from gapless.serve.stream.policy import NATIVE, Policy
 from gapless.serve.stream.reports import error_message, event_message
 from gapless.serve.stream.work import (
+    ClearJob,
     ConfigureJob,
     EndJob,
     Finished,
@@ -67,6 +70,11 @@ CHUNK_MS: Final = 40
 
 MAX_JOBS: Final = 10_000
 """Jobs that may wait before reading pauses, however little audio they hold."""
+
+SessionMessage: TypeAlias = (
+    StartMessage | FlushMessage | ConfigureMessage | ClearMessage | KeepaliveMessage | StopMessage
+)
+"""What a client may want of a session it has."""
 
 Reason: TypeAlias = Literal["stop", "idle_timeout", "shutdown"]
 
@@ -89,22 +97,36 @@ class StreamSession:
         settings: the limits.
         options: what the query asked for.
         now_ms: the time, on any clock that does not go back.
+        policy: what its dialect does otherwise.
     """
 
     def __init__(
-        self, name: str, token: str, settings: Settings, options: StreamOptions, now_ms: int
+        self,
+        name: str,
+        token: str,
+        settings: Settings,
+        options: StreamOptions,
+        now_ms: int,
+        *,
+        policy: Policy = NATIVE,
     ) -> None:
         self.name: Final = name
         self.token: Final = token
         self._settings = settings
+        self._policy = policy
+        self._idle_timeout_ms = (
+            settings.idle_timeout_ms if policy.idle_timeout_ms is None else policy.idle_timeout_ms
+        )
+        """0: never."""
         self._options = options
-        self._meter = Meter(options.audio)
+        self._meters: deque[Meter] = deque([Meter(options.audio)])
+        """Of the audio that is being heard; and of what comes in, behind a border that the jobs have not reached."""
         self._outgoing = Outgoing(name, settings.max_outgoing)
         self._jobs: deque[Job] = deque([OpenJob(options)])
         self._busy: Job | None = None
         """The job being done."""
         self._waiting = False
-        """The hearing awaits a place at the recogniser."""
+        """Something is under way in the hearing."""
         self._opened: Opened | None = None
         self._ending: Ending | None = None
         self._muted = False
@@ -120,13 +142,23 @@ class StreamSession:
         self.finished = False
         """All jobs are done; what is left is to send what is unsent."""
         self.finals = 0
+        self.wish: ResumeMessage | None = None
+        """Not None: the client wants to go on with another session, which is for the shell to grant."""
+
+    @property
+    def _meter(self) -> Meter:
+        return self._meters[-1]
+
+    @property
+    def _lag_ms(self) -> int:
+        return sum(meter.lag_ms for meter in self._meters)
 
     # --- what the shells ask ----------------------------------------------------------------------
 
     @property
     def reading(self) -> bool:
         """Whether to take more frames; while not, the client is held back by TCP."""
-        return self._meter.lag_ms <= self._settings.pause_buffer_ms and len(self._jobs) < MAX_JOBS
+        return self._lag_ms <= self._settings.pause_buffer_ms and len(self._jobs) < MAX_JOBS
 
     @property
     def parked(self) -> bool:
@@ -137,7 +169,8 @@ class StreamSession:
     def resumable(self) -> bool:
         """Whether a client that lost this stream may have it back."""
         return (
-            self._settings.resume_ms > 0
+            self._policy.resumable
+            and self._settings.resume_ms > 0
             and self._ending is None
             and not self.finished
             and self._meter.position is not None
@@ -155,13 +188,18 @@ class StreamSession:
         return self._meter.received_ms
 
     @property
+    def processed_ms(self) -> int:
+        """Audio that waits for nothing any more."""
+        return max(self._meter.received_ms - self._meter.lag_ms, 0)
+
+    @property
     def deadline_ms(self) -> int | None:
         """When ``tick`` has something to do, if nothing happens before."""
         if self._parked_until_ms is not None:
             return self._parked_until_ms
-        if self._ending is not None or self.finished:
+        if self._ending is not None or self.finished or not self._idle_timeout_ms:
             return None
-        return self._active_ms + self._settings.idle_timeout_ms
+        return self._active_ms + self._idle_timeout_ms
 
     def next_message(self) -> ServerMessage | None:
         """The next message to send."""
@@ -172,6 +210,8 @@ class StreamSession:
         if self._busy is not None or self.finished:
             return None
         if self._jobs:
+            if isinstance(self._jobs[0], OpenJob) and self._waiting:
+                return None  # what was heard before is answered before
             self._busy = self._take_job()
         elif self._ending is not None and not self._waiting:
             self._busy = FinishJob()
@@ -195,10 +235,10 @@ class StreamSession:
             )
             return
         self._jobs.extend(self._meter.receive(frame))
-        if self._meter.lag_ms > self._settings.max_buffer_ms:
+        if self._lag_ms > self._settings.max_buffer_ms:
             self._give_up(
                 OverloadError(
-                    f"{self._meter.lag_ms} ms of audio wait to be processed, "
+                    f"{self._lag_ms} ms of audio wait to be processed, "
                     f"{self._settings.max_buffer_ms} are allowed; send more slowly",
                     retry_after_ms=self._settings.pause_buffer_ms,
                 ),
@@ -207,24 +247,33 @@ class StreamSession:
             return
         self._report_progress(now_ms)
 
-    def receive_text(self, frame: str, now_ms: int) -> ResumeMessage | None:
-        """A text frame: a message.
-
-        Returns:
-            The wish to go on with another session, which is for the caller to grant.
-        """
+    def receive_text(self, frame: str, now_ms: int) -> None:
+        """A text frame of the native dialect: a message, or a ``wish``."""
         self._active_ms = now_ms
         if self._ending is not None:
             self._refuse_what_follows()
-            return None
+            return
         if len(frame) > self._settings.max_frame_bytes:
             self._give_up(TooLargeError("the message is too long; send less"), close.TOO_BIG)
-            return None
+            return
         try:
             message = decode_client(frame)
         except ProtocolError as error:
             self._refuse(error)
-            return None
+            return
+        if not isinstance(message, ResumeMessage):
+            self.receive(message, now_ms)
+        elif self._meter.received == 0:
+            self.wish = message
+        else:
+            self._refuse(ProtocolError("resume comes before all audio; open a new connection"))
+
+    def receive(self, message: SessionMessage, now_ms: int) -> None:
+        """What a client wants, in whichever dialect it said so."""
+        self._active_ms = now_ms
+        if self._ending is not None:
+            self._refuse_what_follows()
+            return
         match message:
             case StartMessage():
                 self._start(message)
@@ -232,17 +281,27 @@ class StreamSession:
                 self._jobs.append(FlushJob(flush_id))
             case ConfigureMessage():
                 self._jobs.append(ConfigureJob(message))
+            case ClearMessage():
+                self._jobs.append(ClearJob())
             case KeepaliveMessage():
                 pass
             case StopMessage():
                 self._stop()
-            case ResumeMessage():
-                if self._meter.received == 0:
-                    return message
-                self._refuse(ProtocolError("resume comes before all audio; open a new connection"))
             case _:
                 assert_never(message)
-        return None
+
+    def reopen(self, options: StreamOptions, now_ms: int) -> None:
+        """Go on as a new stream with other options.
+
+        What was heard is made final first; then ``ready`` marks the border, and positions begin at 0 again.
+        """
+        self._active_ms = now_ms
+        if self._ending is not None:
+            self._refuse_what_follows()
+            return
+        if self._opened is not None or self._meter.received:
+            self._jobs.append(EndJob())
+        self._open(options)
 
     def disconnect(self, code: int, now_ms: int) -> None:
         """The connection is gone: wait for its client to come back, or finish what was said."""
@@ -282,6 +341,7 @@ class StreamSession:
 
     def refuse(self, error: GaplessError) -> None:
         """Refuse the whole stream, of which nothing was heard yet: a bad query, or nothing to resume."""
+        self.wish = None
         self._give_up(error, close.close_code_of(error))
         self._jobs.clear()
         self.finished = True
@@ -292,6 +352,13 @@ class StreamSession:
         self._jobs.clear()
         self.close_code = self.close_code or code
         self.finished = True
+
+    def cut_off(self) -> None:
+        """The client reads too slowly for anything but this."""
+        self.congested = True
+        self._close(close.OVERLOADED)
+        self._mute()
+        self._end(close.OVERLOADED)
 
     def park_no_longer(self) -> None:
         """Nobody will come back: finish what was said."""
@@ -314,11 +381,11 @@ class StreamSession:
             return
         elif not self.reading:
             self._active_ms = now_ms  # it is us who do not listen
-        elif now_ms - self._active_ms >= self._settings.idle_timeout_ms:
+        elif self._idle_timeout_ms and now_ms - self._active_ms >= self._idle_timeout_ms:
             self._say(
                 ErrorMessage(
                     code="idle_timeout",
-                    message=f"nothing came for {self._settings.idle_timeout_ms} ms; "
+                    message=f"nothing came for {self._idle_timeout_ms} ms; "
                     "send keepalive while there is no audio",
                     retryable=True,
                 )
@@ -359,6 +426,8 @@ class StreamSession:
     def _take_job(self) -> Job:
         """The next job; audio that waits together is heard together, up to a bound."""
         job = self._jobs.popleft()
+        if isinstance(job, OpenJob) and job.reopens:
+            self._meters.popleft()
         if not isinstance(job, HearJob):
             return job
         frames, cost = [*job.frames], job.cost
@@ -374,9 +443,12 @@ class StreamSession:
         if self._meter.received > 0:
             self._refuse(ProtocolError("start comes before all audio; use configure from then on"))
             return
-        self._options = with_options(self._options, start)
-        self._meter = Meter(self._options.audio)
-        self._jobs.append(OpenJob(self._options))
+        self._open(with_options(self._options, start))
+
+    def _open(self, options: StreamOptions) -> None:
+        self._options = options
+        self._meters.append(Meter(options.audio))
+        self._jobs.append(OpenJob(options, reopens=True))
 
     def _stop(self) -> None:
         rest = self._meter.rest_bytes
@@ -395,7 +467,7 @@ class StreamSession:
         for event in heard.events:
             self.finals += isinstance(event, FinalEvent)
             self._say(event_message(event))
-        self._meter.processed(heard, job.cost if isinstance(job, HearJob) else 0)
+        self._meters[0].processed(heard, job.cost if isinstance(job, HearJob) else 0)
         if heard.error is not None:
             if isinstance(job, ConfigureJob):
                 self._refuse(heard.error)
@@ -406,7 +478,7 @@ class StreamSession:
     def _report_progress(self, now_ms: int) -> None:
         if self._opened is None:
             return  # `ready` comes first
-        progress = self._meter.progress(now_ms)
+        progress = self._meters[0].progress(now_ms)
         if progress is not None:
             self._say(progress)
 
@@ -459,10 +531,7 @@ class StreamSession:
         if self.parked:
             self._leave()
         else:
-            self.congested = True
-            self._close(close.OVERLOADED)
-            self._mute()
-            self._end(close.OVERLOADED)
+            self.cut_off()
 
     def _mute(self) -> None:
         self._muted = True

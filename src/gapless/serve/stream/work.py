@@ -21,6 +21,8 @@ class OpenJob(Struct, frozen=True):
     """Open a decoder and a listener. Answered by ``Opened``."""
 
     options: StreamOptions
+    reopens: bool = False
+    """Whether it takes the place of another, all of which has been answered."""
 
 
 class HearJob(Struct, frozen=True):
@@ -43,6 +45,10 @@ class ConfigureJob(Struct, frozen=True):
     change: HearingOptions
 
 
+class ClearJob(Struct, frozen=True):
+    """Forget the utterance that goes on."""
+
+
 class EndJob(Struct, frozen=True):
     """There is no more audio: make all of it final."""
 
@@ -51,7 +57,7 @@ class FinishJob(Struct, frozen=True):
     """All is answered: close the transcript. Answered by ``Finished``."""
 
 
-Job: TypeAlias = OpenJob | HearJob | FlushJob | ConfigureJob | EndJob | FinishJob
+Job: TypeAlias = OpenJob | HearJob | FlushJob | ConfigureJob | ClearJob | EndJob | FinishJob
 
 # --- results --------------------------------------------------------------------------------------
 
@@ -80,7 +86,7 @@ class Heard(Struct, frozen=True):
     processed_ms: int
     """Audio that waits for nothing any more."""
     waiting: bool
-    """A place at the recogniser is awaited; more events will come without another job."""
+    """Something is under way: more events may come without another job."""
     error: GaplessError | None = None
     """The job could not be done; ``events`` are those from before."""
 
