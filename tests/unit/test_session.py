@@ -19,6 +19,7 @@ from gapless.errors import (
 )
 from gapless.listen.events import Failed, Final, Flushed, ListenEvent, Partial
 from gapless.serve.stream.messages import (
+    ClearMessage,
     EndMessage,
     ErrorMessage,
     FinalMessage,
@@ -31,8 +32,10 @@ from gapless.serve.stream.messages import (
     StreamOptions,
     WarningMessage,
 )
+from gapless.serve.stream.policy import Policy
 from gapless.serve.stream.session import StreamSession
 from gapless.serve.stream.work import (
+    ClearJob,
     ConfigureJob,
     EndJob,
     Finished,
@@ -754,3 +757,93 @@ def test_an_abandoned_stream_says_and_does_nothing_more() -> None:
 
     assert (session.close_code, session.finished) == (1012, True)
     assert (session.next_job(), messages(session)) == (None, [])
+
+
+# --- what other dialects need ---------------------------------------------------------------------
+
+
+def test_reopening_makes_final_what_was_heard_and_begins_anew() -> None:
+    session = open_session()
+    session.receive_bytes(SECOND, 0)
+    session.reopen(StreamOptions(sample_rate=8000), 0)
+    session.receive_bytes(SECOND, 0)  # two seconds by now
+
+    assert hear_until(session, EndJob) == 1000
+    # Its result is awaited: nothing of the new stream is done before.
+    session.done(heard(received_ms=1000, processed_ms=900, waiting=True), 0)
+    assert session.next_job() is None
+    session.done(heard(Final(Utterance("u1", "hello", 0, 900)), received_ms=1000), 0)
+    job = session.next_job()
+    assert isinstance(job, OpenJob)
+    assert job.options.sample_rate == 8000
+    assert session.audio_ms == 2000
+    session.done(Opened("scripted", keeps=True), 0)
+
+    assert [message.type for message in messages(session)] == ["final", "ready"]
+    assert hear_all(session) == 1000  # counted in bytes of 16 kHz
+
+
+def test_a_reopened_stream_is_bounded_by_all_that_waits() -> None:
+    session = open_session(Settings(pause_buffer_ms=1500))
+    session.receive_bytes(SECOND, 0)
+    assert session.reading
+    session.reopen(StreamOptions(), 0)
+    session.receive_bytes(SECOND, 0)
+
+    assert not session.reading
+
+
+def test_clearing_is_a_job_in_its_place() -> None:
+    session = open_session()
+    session.receive_bytes(SECOND[:320], 0)
+    session.receive(ClearMessage(), 0)
+
+    assert isinstance(session.next_job(), HearJob)
+    session.done(heard(received_ms=10), 0)
+    assert isinstance(session.next_job(), ClearJob)
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "deadline_ms"), [(None, 120_000), (10_000, 10_000), (0, None)]
+)
+def test_a_dialect_may_be_more_or_less_patient(
+    timeout_ms: int | None, deadline_ms: int | None
+) -> None:
+    policy = Policy(idle_timeout_ms=timeout_ms)
+    session = StreamSession("s1", "secret", Settings(), StreamOptions(), 0, policy=policy)
+
+    assert session.deadline_ms == deadline_ms
+    session.tick(119_999)
+    assert [message.type for message in messages(session)] == (
+        ["error"] if timeout_ms == 10_000 else []
+    )
+
+
+def test_a_dialect_that_cannot_resume_does_not_wait_for_its_client() -> None:
+    session = StreamSession("s1", "secret", Settings(), StreamOptions(), 0, policy=Policy())
+    session.receive_bytes(SECOND, 0)
+    session.disconnect(1006, 0)
+
+    assert not session.parked
+
+
+def test_a_client_that_is_cut_off_is_told_nothing_and_heard_to_the_end() -> None:
+    session = open_session()
+    session.receive_bytes(SECOND, 0)
+    session.cut_off()
+
+    assert session.close_code == 1013
+    assert session.congested
+    assert hear_all(session) == 1000
+    assert session.finished
+    assert messages(session) == []
+
+
+def hear_until(session: StreamSession, kind: type[EndJob]) -> int:
+    """Do jobs until the first of that kind, which is taken; return the milliseconds of audio they held."""
+    heard_ms = 0
+    while not isinstance(job := session.next_job(), kind):
+        assert isinstance(job, HearJob)
+        heard_ms += job.cost // 32
+        session.done(heard(received_ms=heard_ms), 0)
+    return heard_ms

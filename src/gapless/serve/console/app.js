@@ -131,6 +131,9 @@ function receive(message) {
       showActions();
       break;
     }
+    case "empty":
+      captions.empty(message.utt);
+      break;
     case "progress":
       waveform.reach(message.received_ms);
       lag.show(message.lag_ms);
@@ -282,6 +285,8 @@ async function connect() {
     const models = await api.models();
     const options = models.map(({ id }) => element("option", { value: id }, id));
     byId("model").replaceChildren(...options);
+    const standard = models.find((model) => model.default);
+    byId("model-why").textContent = standard ? `${standard.id} is the default: ${standard.reason}.` : "";
     await api.ready();
     connected("ready", "ready");
     await search.refresh();

@@ -72,6 +72,11 @@ export class Captions {
     });
   }
 
+  /** The utterance held no words. */
+  empty(utt) {
+    this.#following(() => this.#drop(utt));
+  }
+
   final(utterance) {
     this.#following(() => {
       this.#drop(utterance.utt);
