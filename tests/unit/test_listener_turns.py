@@ -11,7 +11,15 @@ import pytest
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples
 from gapless.infer.inference import Inference
-from gapless.listen.events import Empty, Final, Flushed, ListenEvent, SpeechEnd, SpeechStart
+from gapless.listen.events import (
+    Empty,
+    Final,
+    Flushed,
+    ListenEvent,
+    SpeechEnd,
+    SpeechStart,
+    Spoken,
+)
 from gapless.listen.listener import Listener, ListenOptions, settle
 from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.listen.segment import SegmentOptions
@@ -149,3 +157,21 @@ def test_what_is_cleared_is_empty_and_what_was_over_is_still_final(
     assert [e.utt for e in cleared if isinstance(e, Empty)] == said[-1:]
     assert isinstance(after[-1], Flushed)
     assert listener.processed_ms == listener.received_ms
+
+
+def test_the_voice_is_described_while_somebody_speaks(
+    speech: Samples, inference: Inference
+) -> None:
+    events = alone(ListenOptions(voice=True), speech, inference)
+
+    spans: dict[str, tuple[int, int]] = {}
+    for event in events:
+        if isinstance(event, SpeechStart):
+            spans[event.utt] = (event.at_ms, event.at_ms)
+        elif isinstance(event, SpeechEnd):
+            spans[event.utt] = (spans[event.utt][0], event.at_ms)
+    for utt, (start_ms, end_ms) in spans.items():
+        times = [e.voice.at_ms for e in events if isinstance(e, Spoken) and e.utt == utt]
+        assert times == list(range(start_ms, end_ms - 99, 100))
+    assert spans
+    assert not any(isinstance(e, Spoken) for e in alone(ListenOptions(), speech, inference))

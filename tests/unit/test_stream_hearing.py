@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from gapless.listen.events import Final
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.serve.stream.hearing import Hearing, Keeper, listen_options_of
-from gapless.serve.stream.messages import HearingOptions, StreamOptions
+from gapless.serve.stream.messages import HearingOptions, StreamOptions, VoiceMessage
 from gapless.serve.stream.work import (
     ConfigureJob,
     EndJob,
@@ -33,6 +34,7 @@ from gapless.store.contract import (
     StoredTranscript,
     TranscriptQuery,
 )
+from gapless.testing.conversation import Conversation
 from gapless.testing.services import ScriptedServices
 from gapless.transcript import Utterance
 
@@ -282,3 +284,13 @@ def test_compressed_streams_are_heard_at_the_rate_they_are_decoded_to() -> None:
     options = listen_options_of(ListenOptions(), StreamOptions(encoding="auto", sample_rate=8000))
 
     assert options.rate_hz == 48_000
+
+
+def test_a_voice_is_told_with_all_its_features(services: ScriptedServices, speech: bytes) -> None:
+    with closing(Conversation(services, StreamOptions(voice=True))) as conversation:
+        messages = conversation.send(speech)
+
+    voices = [message for message in messages if isinstance(message, VoiceMessage)]
+    assert {voice.utt for voice in voices} >= {"u1", "u2"}
+    assert all(len(voice.elp) == 3 and 0 <= voice.flux_position <= 9 for voice in voices)
+    assert any(voice.pitch_hz for voice in voices)

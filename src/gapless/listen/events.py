@@ -1,7 +1,7 @@
 """What a listener reports, in the order it happens.
 
-Invariants: every utterance is announced by ``SpeechStart``, then any number of ``Partial``, ``SpeechEnd`` once, and
-exactly one of ``Final``, ``Empty`` and ``Failed``. Times are integer milliseconds of audio time from sample 0; a
+Invariants: every utterance is announced by ``SpeechStart``, then any number of ``Partial`` and ``Spoken``,
+``SpeechEnd`` once, and exactly one of ``Final``, ``Empty`` and ``Failed``. Times are integer milliseconds of audio time from sample 0; a
 partial's ``text`` replaces the one before it, and ``text[:stable_chars]`` never changes again, not even in the final.
 """
 
@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from gapless.errors import GaplessError
+from gapless.listen.voice import Voice
 from gapless.transcript import Utterance
 
 
@@ -39,6 +40,13 @@ class Partial(msgspec.Struct, frozen=True):
     end_ms: int
 
 
+class Spoken(msgspec.Struct, frozen=True):
+    """How the voice of the utterance sounds, for the next 100 ms of it."""
+
+    utt: str
+    voice: Voice
+
+
 class Final(msgspec.Struct, frozen=True):
     """What was said; never revised."""
 
@@ -64,4 +72,6 @@ class Flushed(msgspec.Struct, frozen=True):
     id: str
 
 
-ListenEvent: TypeAlias = SpeechStart | SpeechEnd | Partial | Final | Empty | Failed | Flushed
+ListenEvent: TypeAlias = (
+    SpeechStart | SpeechEnd | Partial | Spoken | Final | Empty | Failed | Flushed
+)

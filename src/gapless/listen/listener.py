@@ -22,7 +22,7 @@ import msgspec
 from gapless.audio.types import LISTEN_RATE_HZ, Samples, samples_to_ms
 from gapless.errors import ProtocolError
 from gapless.infer.inference import Inference
-from gapless.listen.events import ListenEvent, SpeechEnd, SpeechStart
+from gapless.listen.events import ListenEvent, SpeechEnd, SpeechStart, Spoken
 from gapless.listen.front import Front
 from gapless.listen.history import History
 from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, Wake
@@ -38,6 +38,7 @@ from gapless.listen.segment import (
 from gapless.listen.turns import ManualTurns
 from gapless.listen.utterances import Audio, Begin, Drop, End, Flush, Utterances
 from gapless.listen.vad import Vad
+from gapless.listen.voice import VoiceFeatures
 
 
 class ListenOptions(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ class ListenOptions(msgspec.Struct, frozen=True):
     turns: Literal["auto", "manual"] = "auto"
     """Who says where an utterance ends: the voice detector, or whoever calls ``flush``."""
     segment: SegmentOptions = SegmentOptions()
+    voice: bool = False
+    """Whether the voice is described while somebody speaks."""
     recognise: RecogniseOptions = RecogniseOptions()
 
 
@@ -269,18 +272,19 @@ class Listener:
                 case Open(start):
                     self._named += 1
                     utt = f"u{self._named}"
-                    self._heard = _Heard(utt, start)
+                    voice = VoiceFeatures(start) if self._judging.voice else None
+                    self._heard = _Heard(utt, start, voice)
                     self._utterances.put(Begin(start, utt, self._judging.recognise))
                     events.append(SpeechStart(utt, samples_to_ms(start, LISTEN_RATE_HZ)))
                 case Extend(end):
-                    self._extend(end)
+                    self._extend(end, events)
                 case Shut(end):
-                    utterance = self._extend(end)
+                    utterance = self._extend(end, events)
                     self._heard = None
                     self._utterances.put(End(end, utterance.utt))
                     events.append(SpeechEnd(utterance.utt, samples_to_ms(end, LISTEN_RATE_HZ)))
 
-    def _extend(self, end: int) -> _Heard:
+    def _extend(self, end: int, events: list[ListenEvent]) -> _Heard:
         utterance = self._heard
         if utterance is None:
             raise AssertionError("the segmenter opens a span before it extends or shuts it")
@@ -291,6 +295,10 @@ class Listener:
             samples = self._history.slice(utterance.end, end)
             self._utterances.put(Audio(utterance.end, utterance.utt, samples))
             utterance.end = end
+            if utterance.voice is not None:
+                events += [
+                    Spoken(utterance.utt, voice) for voice in utterance.voice.process(samples)
+                ]
         return utterance
 
 
@@ -308,9 +316,11 @@ def settle(listener: Listener, events: list[ListenEvent]) -> Iterator[ListenEven
 class _Heard:
     """The utterance being heard, and the position up to which its samples are on their way to the recogniser."""
 
-    def __init__(self, utt: str, start: int) -> None:
+    def __init__(self, utt: str, start: int, voice: VoiceFeatures | None) -> None:
         self.utt = utt
         self.end = start
+        self.voice = voice
+        """Describes the voice, if anybody wants that."""
 
 
 class _Mark(msgspec.Struct, frozen=True):

@@ -279,6 +279,7 @@ def listen_options_of(base: ListenOptions, options: StreamOptions) -> ListenOpti
         base,
         rate_hz=options.audio.output_rate_hz,
         turns=options.turns or base.turns,
+        voice=base.voice if options.voice is None else options.voice,
         denoise=amount_of(options.denoise, base.denoise),
         segment=segment,
         recognise=msgspec.structs.replace(

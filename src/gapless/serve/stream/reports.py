@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
+
 from gapless.errors import GaplessError
 from gapless.listen.events import (
     Empty,
@@ -17,6 +19,7 @@ from gapless.listen.events import (
     Partial,
     SpeechEnd,
     SpeechStart,
+    Spoken,
 )
 from gapless.serve.problem import problem_of
 from gapless.serve.stream.messages import (
@@ -28,6 +31,7 @@ from gapless.serve.stream.messages import (
     ServerMessage,
     SpeechEndMessage,
     SpeechStartMessage,
+    VoiceMessage,
     WordTime,
 )
 from gapless.serve.stream.work import NotKept
@@ -45,6 +49,8 @@ def event_message(event: ListenEvent | NotKept) -> ServerMessage:  # noqa: PLR09
             return PartialMessage(
                 utt=utt, text=text, stable_chars=stable_chars, start_ms=start_ms, end_ms=end_ms
             )
+        case Spoken(utt, voice):
+            return VoiceMessage(utt=utt, **msgspec.structs.asdict(voice))
         case Final(utterance):
             return _final_message(utterance)
         case Flushed(flush_id):
