@@ -13,7 +13,7 @@ import structlog.testing
 
 from gapless.listen.recogniser.contract import Wake
 from gapless.serve.stream.hearing import Hearing
-from gapless.serve.stream.live import LiveStream
+from gapless.serve.stream.live import LiveStream, now_ms
 from gapless.serve.stream.messages import StreamOptions
 from gapless.serve.stream.session import StreamSession
 from gapless.serve.stream.work import Finished, FinishJob, Heard, Job, Opened, OpenJob, Result
@@ -169,5 +169,28 @@ def test_a_stream_goes_on_when_what_it_waits_for_is_there() -> None:
         executor.submit(hearing.wake)
         await task
         return live.session.finished
+
+    assert run(main)
+
+
+def test_a_deadline_that_comes_nearer_is_kept() -> None:
+    """Idle for two minutes at most; but nobody waits so long for a client that was lost."""
+
+    async def main(executor: ThreadPoolExecutor) -> bool:
+        settings = Settings(resume_ms=1, idle_timeout_ms=120_000)
+        session = StreamSession("s1", "t", settings, StreamOptions(), now_ms())
+        live = LiveStream(session, lambda _: QuickHearing(lambda _: None), executor, asyncio.Lock())
+        task = asyncio.create_task(live.run())
+        session.receive_bytes(b"\0\0" * 160, now_ms())
+        live.touch()
+        while session.next_message() is None:
+            live.outbox.clear()
+            await live.outbox.wait()
+        await asyncio.sleep(0)
+        session.disconnect(1006, now_ms())
+        assert session.parked
+        live.touch()
+        await task
+        return session.finished
 
     assert run(main)

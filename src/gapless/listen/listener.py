@@ -138,6 +138,8 @@ class Listener:
 
     @property
     def _pending_windows(self) -> int:
+        if not self._marks:
+            return self._front.pending
         fronts = {id(mark.front): mark.front for mark in self._marks}
         fronts[id(self._front)] = self._front
         return sum(front.pending for front in fronts.values())

@@ -91,6 +91,8 @@ class Utterances:
         """The utterance being recognised."""
         self._start = 0
         """Where it begins."""
+        self._told = ("", 0)
+        """Text and stable characters of the last partial result."""
         self._heard = 0
         """Position up to which the recognition has its samples."""
 
@@ -168,6 +170,7 @@ class Utterances:
         opening, self._opening = self._opening, None
         self._recognition = opening.result()
         self._utt = task.utt
+        self._told = ("", 0)
         self._start = self._heard = task.start
         return True
 
@@ -199,6 +202,9 @@ class Utterances:
             events.append(Failed(self._utt, error))
             return
         if live != self._utt or not isinstance(news, Hypothesis):
+            return
+        told, self._told = self._told, (news.text, news.stable_chars)
+        if told == self._told:
             return
         heard = self._heard - self._recognition.pending_samples
         events.append(

@@ -10,6 +10,7 @@ Source: Silero VAD 6 (MIT), github.com/snakers4/silero-vad; its network for many
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias, final
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gapless.audio.types import Samples
+from gapless.errors import OverloadError
 from gapless.infer.inference import Inference, Outcome, Request, Result, Sequence
 from gapless.listen.segment import WINDOW_SAMPLES
 
@@ -25,6 +27,9 @@ VAD_MODEL: Final = "silero_vad"
 
 CONTEXT_SAMPLES: Final = 64
 """Samples of the window before that the network sees again, as in its training. Without them it is wrong, silently."""
+
+UNDER_WAY: Final = 8
+"""Windows of one stream that the engine has at a time, a quarter of a second: more come where audio is not paced."""
 
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 """float32 [n_windows], 0..1."""
@@ -49,8 +54,12 @@ class Vad:
         self._window = np.zeros((1, CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         """Context, then the window being filled."""
         self._filled = 0
+        self._waiting: deque[npt.NDArray[np.float32] | None] = deque()
+        """Windows that the engine does not have yet; None: a reset in its place among them."""
         self._submitted = 0
         """Windows so far."""
+        self._asked = 0
+        """Of them, those that the engine was given."""
         self._taken = 0
         self._answers: dict[int, Outcome] = {}
         """By number of the window: executors may tell them in another order."""
@@ -95,11 +104,13 @@ class Vad:
         """
         probabilities: list[float] = []
         while (most is None or len(probabilities) < most) and self._taken in self._answers:
+            self._ask()
             outcome = self._answers.pop(self._taken)
             self._taken += 1
             if not isinstance(outcome, Result):
                 raise outcome
             probabilities.append(float(outcome.outputs["speech_probs"][0]))
+        self._ask()
         return np.array(probabilities, np.float32)
 
     def pad(self) -> None:
@@ -121,11 +132,11 @@ class Vad:
         """Forget everything; takes effect behind what was submitted."""
         self._filled = 0
         self._window = np.zeros_like(self._window)
-        if self._sequence is not None:
-            self._sequence.reset()
+        self._waiting.append(None)
 
     def close(self) -> None:
         """Give the place in the engine back. Idempotent."""
+        self._waiting.clear()
         if self._sequence is not None:
             self._sequence.close()
 
@@ -135,19 +146,38 @@ class Vad:
         self._filled += len(samples)
 
     def _judge(self) -> None:
-        if self._sequence is None:
-            self._sequence = self._inference.open_sequence(VAD_MODEL)
         # The engine has the window until it is answered: the next one is filled elsewhere.
         window, self._window = self._window, np.empty_like(self._window)
         self._window[0, :CONTEXT_SAMPLES] = window[0, -CONTEXT_SAMPLES:]
         self._filled = 0
-        number = self._submitted
+        self._waiting.append(window)
+        self._submitted += 1
+        self._ask()
+
+    def _ask(self) -> None:
+        """Give the engine windows, as many as it may have of one stream."""
+        while self._waiting and self._asked - self._taken < UNDER_WAY:
+            window = self._waiting[0]
+            if window is not None:
+                try:
+                    self._ask_for(window)
+                except OverloadError:
+                    if self._asked == self._taken:
+                        raise
+                    return  # an answer is due, and then there will be room
+                self._asked += 1
+            elif self._sequence is not None:
+                self._sequence.reset()
+            self._waiting.popleft()
+
+    def _ask_for(self, window: npt.NDArray[np.float32]) -> None:
+        if self._sequence is None:
+            self._sequence = self._inference.open_sequence(VAD_MODEL)
         request = Request(model=VAD_MODEL, inputs={"input": window}, sequence=self._sequence)
         if self._wake is None:
-            self._answers[number] = self._inference.infer(request)
+            self._answers[self._asked] = self._inference.infer(request)
         else:
-            self._inference.submit(request, partial(self._tell, self._wake, number))
-        self._submitted += 1
+            self._inference.submit(request, partial(self._tell, self._wake, self._asked))
 
     def _tell(self, wake: Callable[[], None], number: int, outcome: Outcome) -> None:
         self._answers[number] = outcome

@@ -142,6 +142,8 @@ class Connection:
 
     def _reply(self, live: LiveStream, frames: Iterable[Frame]) -> None:
         self._replies.extend(frames)
+        if self._replies:
+            live.outbox.set()
         if len(self._replies) > MAX_REPLIES:
             self._replies.clear()
             live.session.cut_off()

@@ -66,6 +66,10 @@ class LiveStream:
         """The connection that has the stream now must let go of it."""
         self._woken = False
         """The hearing has something to step for. Set by any thread, cleared by the loop's."""
+        self._rested = False
+        """Others had their turn since the last quick job."""
+        self._alarm: asyncio.TimerHandle | None = None
+        """Wakes the stream for its session's deadline, or before: deadlines move on with every frame."""
 
     def attach(self) -> asyncio.Event:
         """Take the stream from the connection that has it.
@@ -83,8 +87,11 @@ class LiveStream:
         self._tell_connection()
 
     def _tell_connection(self) -> None:
-        self.outbox.set()
-        self.room.set()
+        # A task that is woken for nothing costs as much as one that has something to do.
+        if self.session.speaking:
+            self.outbox.set()
+        if self.session.reading:
+            self.room.set()
         if self.session.congested:
             self._cut.set()
 
@@ -94,8 +101,11 @@ class LiveStream:
         session = self.session
         try:
             while not session.finished:
-                await self._turn_once()
-                self._tell_connection()
+                job = session.next_job()
+                if job is None and not self._woken:
+                    await self._wait()
+                else:
+                    await self._work_on(job)
         except Exception:
             # The supervisor of one stream: it ends with an error, the others go on.
             log.exception("stream broke", session=session.name)
@@ -104,6 +114,8 @@ class LiveStream:
             if not session.finished:
                 session.abandon(RESTART)
             await self._in_thread(self._hearing.close)
+            if self._alarm is not None:
+                self._alarm.cancel()
             self._tell_connection()
             log.info(
                 "stream",
@@ -114,13 +126,9 @@ class LiveStream:
                 seconds=round(time.monotonic() - began, 1),
             )
 
-    async def _turn_once(self) -> None:
-        """Do the next thing, or wait until there is one."""
+    async def _work_on(self, job: Job | None) -> None:
+        """Do a job, or a step if there is none, and pass on what comes of it."""
         session = self.session
-        job = session.next_job()
-        if job is None and not self._woken:
-            await self._wait()
-            return
         self._woken = False
         try:
             async with self._turn():
@@ -129,16 +137,18 @@ class LiveStream:
             session.failed(error)
         else:
             session.done(result, now_ms())
+        self._tell_connection()
 
     async def _do(self, job: Job | None) -> Result:
-        """Do a job, or a step if there is none."""
         hearing = self._hearing
         if not hearing.quick(job):
             return await self._in_thread(lambda: _hear_and_keep(hearing, job))
+        if not self._rested:
+            await asyncio.sleep(0)  # others have quick jobs too
+        self._rested = False
         result = hearing.step() if job is None else hearing.do(job)
         if isinstance(result, Heard) and hearing.keeps(result):
             return await self._in_thread(lambda: hearing.keep(result))
-        await asyncio.sleep(0)  # others have quick jobs too
         return result
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
@@ -152,15 +162,30 @@ class LiveStream:
                 self._loop.call_soon_threadsafe(self._work.set)
 
     async def _wait(self) -> None:
+        """Until something was told to the session, or its deadline has come."""
         deadline_ms = self.session.deadline_ms
-        try:
-            async with asyncio.timeout(
-                None if deadline_ms is None else max(deadline_ms - now_ms(), 0) / 1000
-            ):
-                await self._work.wait()
-        except TimeoutError:
-            self.session.tick(now_ms())
+        if deadline_ms is not None:
+            left_ms = deadline_ms - now_ms()
+            if left_ms <= 0:
+                self.session.tick(now_ms())
+                self._tell_connection()
+                await asyncio.sleep(0)
+                return
+            self._set_alarm(self._loop.time() + left_ms / 1000)
+        await self._work.wait()
         self._work.clear()
+        self._rested = True
+
+    def _set_alarm(self, at: float) -> None:
+        if self._alarm is not None:
+            if self._alarm.when() <= at:
+                return  # early enough
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._work.set()
 
     async def _in_thread(self, call: Callable[[], Answer]) -> Answer:
         """Run ``call`` in the executor; if we are cancelled meanwhile, the thread still ends first."""

@@ -151,7 +151,8 @@ class StreamSession:
 
     @property
     def _lag_ms(self) -> int:
-        return sum(meter.lag_ms for meter in self._meters)
+        meters = self._meters
+        return meters[0].lag_ms if len(meters) == 1 else sum(meter.lag_ms for meter in meters)
 
     # --- what the shells ask ----------------------------------------------------------------------
 
@@ -159,6 +160,11 @@ class StreamSession:
     def reading(self) -> bool:
         """Whether to take more frames; while not, the client is held back by TCP."""
         return self._lag_ms <= self._settings.pause_buffer_ms and len(self._jobs) < MAX_JOBS
+
+    @property
+    def speaking(self) -> bool:
+        """Whether there is something to send, be it only the end."""
+        return len(self._outgoing) > 0 or self.close_code is not None
 
     @property
     def parked(self) -> bool:
