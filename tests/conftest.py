@@ -51,6 +51,14 @@ def pytest_report_header() -> str:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's data folder is an empty one: models that somebody pulled would be the default, and not what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
     """Commands set up logging for their process, which here is the tests'."""

@@ -17,6 +17,7 @@ import msgspec
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
+from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo, Wake
@@ -25,7 +26,7 @@ from gapless.listen.recogniser.shelf import Shelf
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
 from gapless.listen.vad import VAD_MODEL
-from gapless.settings import Settings
+from gapless.settings import GuardName, Settings
 from gapless.store.contract import Store
 from gapless.store.sqlite import SqliteStore
 from gapless.tune.probe import usable_cpus
@@ -118,12 +119,21 @@ class Engine:
                 padding_ms=s.padding_ms,
                 max_utterance_ms=s.max_utterance_ms,
             ),
+            endpoint=EndpointOptions(
+                silence_ms=s.endpoint_silence_ms,
+                after_words_ms=s.endpoint_after_words_ms,
+                most_ms=s.max_utterance_ms,
+            ),
             recognise=RecogniseOptions(language=s.language),
         )
 
     def models(self) -> list[RecogniserInfo]:
         """The recognisers that are here, the default first."""
         return self._shelf.list()
+
+    def suppressed(self) -> dict[str, dict[GuardName, int]]:
+        """Invented text that was dropped, by recogniser and guard."""
+        return self._shelf.suppressed()
 
     def default_model(self) -> Choice:
         """The recogniser that is used where none is asked for, and why."""
@@ -148,7 +158,7 @@ class Engine:
         Raises:
             ModelNotFoundError: no such model here.
         """
-        recogniser = self._shelf.get(model, allow_paths=allow_paths)
+        recogniser = self._shelf.get(model or None, allow_paths=allow_paths)
         return Listener(options, recogniser, self._inference, wake)
 
     def transcribe(

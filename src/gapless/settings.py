@@ -20,6 +20,14 @@ from gapless.errors import ConfigError
 
 ENV_PREFIX = "GAPLESS_"
 
+AUTO_MODEL = "auto"
+"""As a value of ``model``: the best recogniser that is here."""
+
+GuardName = Literal["no_speech", "no_voice", "repetition", "stock_phrase", "unlikely"]
+"""Rules against invented text; ``listen/recogniser/guards.py`` says what each does."""
+
+GUARDS: tuple[GuardName, ...] = get_args(GuardName)
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -49,6 +57,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             le=65_535,
         ),
     ] = -1
+    wyoming_port: Annotated[
+        int,
+        _field(
+            "server",
+            "TCP port of Wyoming (Home Assistant), usually 10300; 0 picks a free one, -1: none.",
+            ge=-1,
+            le=65_535,
+        ),
+    ] = -1
+    wyoming_host: Annotated[
+        str,
+        _field("server", "Address of Wyoming. It has no keys: whoever reaches it may use it."),
+    ] = "127.0.0.1"
     api_key: Annotated[
         str | None,
         _field("server", "Secret that clients must send (Authorization: Bearer, or X-API-Key)."),
@@ -108,13 +129,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 5_000
 
     # --- listening ---
-    model: Annotated[str, _field("listen", "Recogniser to use where none is asked for.")] = (
-        "pocketsphinx"
-    )
+    model: Annotated[
+        str,
+        _field("listen", "Recogniser to use where none is asked for; auto: the best one present."),
+    ] = AUTO_MODEL
     language: Annotated[
         str | None,
         _field("listen", "Language (ISO 639-1) where none is asked for; none: the model decides."),
     ] = None
+    guards: Annotated[
+        tuple[GuardName, ...],
+        _field(
+            "listen",
+            "Rules by which text that a Whisper model invents is dropped; those left out are off.",
+        ),
+    ] = GUARDS
     decoders: Annotated[
         int,
         _field(
@@ -136,6 +165,27 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     endpointing_ms: Annotated[
         int, _field("listen", "Silence that ends an utterance.", "ms", ge=100, le=10_000)
     ] = 500
+    endpoint_silence_ms: Annotated[
+        int,
+        _field(
+            "listen",
+            "Silence without a word, by the ear of a streaming recogniser, that ends an utterance where the voice "
+            "detector hears speech in a noise; 0 leaves it to the voice detector.",
+            "ms",
+            ge=0,
+            le=60_000,
+        ),
+    ] = 0
+    endpoint_after_words_ms: Annotated[
+        int,
+        _field(
+            "listen",
+            "The same behind words. Where audio comes faster than it sounds, the place of the cut is left to chance.",
+            "ms",
+            ge=0,
+            le=60_000,
+        ),
+    ] = 0
     padding_ms: Annotated[
         int, _field("listen", "Audio kept before and after the speech.", "ms", ge=0, le=2000)
     ] = 200
@@ -156,6 +206,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     executor_threads: Annotated[
         int, _field("inference", "Threads that one call of a model uses.", ge=1, le=256)
     ] = 1
+    max_batch: Annotated[
+        int,
+        _field(
+            "inference",
+            "Rows that one call of a model takes at most; 1: no batches, 0: as each model says.",
+            ge=0,
+            le=65_536,
+        ),
+    ] = 0
     remote_calls: Annotated[
         int, _field("inference", "Calls of models on other servers at a time.", ge=1, le=1024)
     ] = 32

@@ -13,10 +13,12 @@ from click.testing import CliRunner
 
 from gapless.cli.main import main
 from gapless.cli.serve import banner
+from gapless.listen.recogniser.choice import Choice
 from gapless.serve.server import Addresses
 from gapless.settings import Settings, Source
 
 AT = Addresses("http://x", None)
+MODEL = Choice("small.en", "it is the only one pulled or added")
 
 
 def test_the_server_says_where_it_is_answers_there_and_stops_on_ctrl_c(tmp_path: Path) -> None:
@@ -106,19 +108,20 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
 def test_the_banner_never_shows_the_key() -> None:
     settings = Settings(api_key="open sesame", data_dir="/data")
 
-    text = banner(AT, settings, Source("environment", "GAPLESS_API_KEY"))
+    text = banner(AT, settings, Source("environment", "GAPLESS_API_KEY"), MODEL)
 
     assert "open sesame" not in text
     assert "clients must send the one from GAPLESS_API_KEY" in text
     assert "/data/transcripts.db" in text
+    assert "small.en: it is the only one pulled or added" in text
 
 
 def test_the_banner_shows_grpc_only_where_it_is_served() -> None:
     settings, source = Settings(), Source("default")
 
-    assert "gRPC" not in banner(AT, settings, source)
-    assert "over gRPC at y:1" in banner(Addresses("http://x", "y:1"), settings, source)
+    assert "gRPC" not in banner(AT, settings, source, MODEL)
+    assert "over gRPC at y:1" in banner(Addresses("http://x", "y:1"), settings, source, MODEL)
 
 
 def test_the_banner_says_when_nothing_is_kept() -> None:
-    assert "not kept" in banner(AT, Settings(save=False), Source("default"))
+    assert "not kept" in banner(AT, Settings(save=False), Source("default"), MODEL)

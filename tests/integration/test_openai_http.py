@@ -20,6 +20,7 @@ from gapless.listen.recogniser.contract import (
     Recogniser,
     RecogniserInfo,
     Recognition,
+    Wake,
 )
 from gapless.settings import Settings
 from gapless.store.contract import TranscriptQuery
@@ -43,11 +44,11 @@ class FailsEverySecondTime:
     def info(self) -> RecogniserInfo:
         return self._inner.info
 
-    def open(self, options: RecogniseOptions) -> Future[Recognition]:
+    def open(self, options: RecogniseOptions, wake: Wake) -> Future[Recognition]:
         self._asked += 1
         if self._asked % 2 == 0:
             raise ModelError("the model broke; look at the log")
-        return self._inner.open(options)
+        return self._inner.open(options, wake)
 
     def close(self) -> None:
         self._inner.close()
@@ -488,6 +489,8 @@ def test_models_are_listed_with_what_they_can_do(station: Station) -> None:
         "word_times": True,
         "licence": "MIT",
         "description": "Says what it was told to say; for tests.",
+        "default": True,
+        "reason": "it is the only one",
     }
 
 

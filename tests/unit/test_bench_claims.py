@@ -15,14 +15,16 @@ from gapless.bench.case import Case, Cases, Check
 from gapless.bench.claims import CLAIMS
 from gapless.bench.inference import inference_cases
 from gapless.bench.pool import pool_cases
+from gapless.bench.voice import voice_cases
 
 BENCHES: dict[str, Callable[[], AbstractContextManager[Cases]]] = {
     "inference": lambda: inference_cases(2),
     "pool": lambda: pool_cases("127.0.0.1:1", "any"),
     "batching": lambda: batching_cases(2),
+    "voice": voice_cases,
 }
 
-TARGETS = {"I1", "I2", "I3", "I4", "T1", "T2", "B1"}
+TARGETS = {"I1", "I2", "I3", "I4", "T1", "T2", "B1", "V1", "V2", "V3", "V4"}
 """The rows of the table of targets that these benches answer."""
 
 QUANTIZES = {"int8"}

@@ -16,7 +16,7 @@ from gapless.settings import Settings
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that nobody answers for, at once."""
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("GAPLESS_CONFIG", "")
 
@@ -52,7 +52,7 @@ def test_what_is_optional_and_missing_is_no_failure(monkeypatch: pytest.MonkeyPa
 
     assert result.exit_code == 0
     assert "! model hub" in result.stdout
-    assert "→ copy a model directory" in result.stdout
+    assert "→ fetch a model elsewhere, then: gapless models add FOLDER" in result.stdout
 
 
 def test_a_port_in_use_is_noticed() -> None:
@@ -63,6 +63,14 @@ def test_a_port_in_use_is_noticed() -> None:
     assert busy.state == "warn"
     assert busy.fix == "gapless serve --port 0"
     assert check_port(Settings(port=0)) == Check("port", "ok", "127.0.0.1:0 is free")
+
+
+def test_the_doctor_says_which_recogniser_is_the_default_and_why(tmp_path: Path) -> None:
+    check = checks.check_models(Settings(models_dir=str(tmp_path)))
+
+    assert check.state == "ok"
+    assert check.detail.startswith("pocketsphinx loads, the default: ")
+    assert "gapless models pull small.en" in check.detail
 
 
 def test_a_model_that_is_not_here_is_a_failure_that_says_how_to_add_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples
 from gapless.infer.inference import Inference
+from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.events import (
     Empty,
     Final,
@@ -175,3 +176,29 @@ def test_the_voice_is_described_while_somebody_speaks(
         assert times == list(range(start_ms, end_ms - 99, 100))
     assert spans
     assert not any(isinstance(e, Spoken) for e in alone(ListenOptions(), speech, inference))
+
+
+def test_a_noise_that_sounds_like_a_voice_is_ended_when_no_words_come(
+    speech: Samples, inference: Inference
+) -> None:
+    loop = np.tile(speech[SECOND // 2 : SECOND * 3 // 2], 6)
+    patient = alone(ListenOptions(), loop, inference)
+    impatient = ListenOptions(endpoint=EndpointOptions(silence_ms=1000, after_words_ms=0))
+
+    def mute(options: ListenOptions) -> list[ListenEvent]:
+        """What is heard of a voice in which the recogniser finds no words."""
+        with closing(Listener(options, ScriptedRecogniser(""), inference)) as listener:
+            events: list[ListenEvent] = []
+            for start in range(0, len(loop), 1600):
+                events += settle(listener, listener.accept(loop[start : start + 1600]))
+            return events + list(settle(listener, listener.flush()))
+
+    def lengths(events: list[ListenEvent]) -> list[int]:
+        starts = [e.at_ms for e in events if isinstance(e, SpeechStart)]
+        ends = [e.at_ms for e in events if isinstance(e, SpeechEnd)]
+        return [end - start for start, end in zip(starts, ends, strict=True)]
+
+    assert max(lengths(patient)) > 3000
+    assert max(lengths(mute(ListenOptions()))) > 3000
+    assert max(lengths(mute(impatient))) <= 1300
+    assert sum(lengths(mute(impatient))) > 3000

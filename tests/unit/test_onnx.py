@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from gapless.errors import ConfigError, ModelError
 from gapless.infer.contract import Array
 from gapless.infer.onnx.model import OnnxLoader, OnnxModel
-from gapless.infer.repository.manifest import Manifest, StateEntry
+from gapless.infer.repository.manifest import Manifest, StateEntry, TensorEntry
 from gapless.testing.onnx_models import write_double, write_graph, write_gru, write_mlp
 
 STATE = Manifest(states=(StateEntry(input="h", output="h_next", axis=1),))
@@ -67,6 +67,24 @@ def test_what_a_model_says_is_what_its_weights_say(tmp_path: Path) -> None:
     np.testing.assert_array_equal(result["y"], result["h_next"][0])
     again = model.run({"x": x, "h": result["h_next"]})
     assert not np.allclose(again["y"], result["y"]), "the state matters"
+
+
+def test_a_batch_axis_that_is_not_in_front_in_the_file_is_in_front_for_who_asks(
+    tmp_path: Path,
+) -> None:
+    path = write_gru(tmp_path / "model.onnx")
+    plain = Manifest(
+        max_batch=4,
+        inputs=(TensorEntry(name="h", axis=1),),
+        outputs=(TensorEntry(name="h_next", axis=1),),
+    )
+    x, h = rows(3, 8)["x"], np.random.default_rng(1).standard_normal((3, 1, 16), np.float32)
+
+    given = load(path, plain).run({"x": x, "h": h})
+
+    kept = load(path, STATE).run({"x": x, "h": h.transpose(1, 0, 2)})
+    np.testing.assert_array_equal(given["h_next"], kept["h_next"].transpose(1, 0, 2))
+    np.testing.assert_array_equal(given["y"], kept["y"])
 
 
 def test_many_threads_get_the_results_of_one(tmp_path: Path) -> None:

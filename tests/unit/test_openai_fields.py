@@ -7,14 +7,14 @@ from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.segment import SegmentOptions
 from gapless.serve.openai.fields import hearing, language_of, read_request
-from gapless.serve.openai.messages import ServerVad, TranscriptionRequest
+from gapless.serve.openai.messages import ServerVad, TranscriptionRequest, TranslationRequest
 
 ENGLISH = RecogniserInfo("english", "streaming", ("en",), True, "me", "MIT", "")
 ANYTHING = RecogniserInfo("anything", "whole", (), True, "me", "MIT", "")
 
 
 def read(*fields: tuple[str, str]) -> TranscriptionRequest:
-    return read_request([("model", "m"), *fields])[0]
+    return read_request([("model", "m"), *fields], TranscriptionRequest)[0]
 
 
 def test_the_model_alone_is_enough() -> None:
@@ -56,9 +56,26 @@ def test_the_chunking_strategy_is_an_object_in_brackets_or_json(
 
 
 def test_fields_that_nobody_knows_are_passed_over_and_named() -> None:
-    request, unknown = read_request([("model", "m"), ("seed", "1"), ("user[id]", "2")])
+    fields = [("model", "m"), ("seed", "1"), ("user[id]", "2")]
+    request, unknown = read_request(fields, TranscriptionRequest)
     assert request == TranscriptionRequest(model="m")
     assert unknown == ("seed", "user[id]")
+
+
+def test_a_translation_knows_fewer_fields_and_formats() -> None:
+    fields = [("model", "m"), ("prompt", "p"), ("stream", "true")]
+    request, unknown = read_request(fields, TranslationRequest)
+    assert request == TranslationRequest(model="m", prompt="p")
+    assert unknown == ("stream",)
+    with pytest.raises(ProtocolError, match="choose from json, text, srt, verbose_json, vtt"):
+        read_request([("model", "m"), ("response_format", "diarized_json")], TranslationRequest)
+
+
+def test_speakers_may_be_asked_for_and_words_may_have_probabilities() -> None:
+    assert read(("response_format", "diarized_json"), ("stream", "true")).stream
+    assert read(("include", "logprobs"), ("stream", "true")).include == ("logprobs",)
+    with pytest.raises(ProtocolError, match="include goes with json only"):
+        read(("include[]", "logprobs"), ("response_format", "verbose_json"))
 
 
 @pytest.mark.parametrize(
@@ -73,18 +90,17 @@ def test_fields_that_nobody_knows_are_passed_over_and_named() -> None:
         (("language", "english, please"), "language"),
         (("language", "e\0"), "language"),
         (("response_format", "xml"), "response_format"),
-        (("response_format", "diarized_json"), "response_format"),
         (("response_format[a][b]", "json"), "response_format"),
         (("timestamp_granularities[]", "letter"), "timestamp_granularities"),
         (("timestamp_granularities[]", "word"), "timestamp_granularities"),
         (("stream", "perhaps"), "stream"),
-        (("include[]", "logprobs"), "include"),
         (("include[]", "everything"), "include"),
         (("known_speaker_names[]", "Ann"), "known_speaker_names"),
         (("known_speaker_references[]", "data:"), "known_speaker_references"),
         (("chunking_strategy", "manual"), "chunking_strategy"),
         (("chunking_strategy", "{"), "chunking_strategy"),
         (("chunking_strategy", "{}"), "chunking_strategy"),
+        (("chunking_strategy", '{"a":' + "[" * 60_000), "chunking_strategy"),
         (("chunking_strategy[threshold]", "0.5"), "chunking_strategy"),
         (("chunking_strategy", '{"type":"client_vad"}'), "chunking_strategy[type]"),
         (
@@ -108,7 +124,7 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_field(
 
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(ProtocolError, match="model is missing") as caught:
-        read_request([])
+        read_request([], TranscriptionRequest)
     assert caught.value.param == "model"
 
 

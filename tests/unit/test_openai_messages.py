@@ -1,9 +1,16 @@
 """Every answer has all the fields that OpenAI promises, whether or not there is anything to put in."""
 
+import math
+
 import msgspec
 import pytest
 
-from gapless.serve.openai.messages import ResponseFormat, render
+from gapless.serve.openai.messages import (
+    LEAST_CONFIDENCE,
+    ResponseFormat,
+    logprobs_of,
+    render,
+)
 from gapless.transcript import Transcript, Utterance, Word
 
 SILENCE = Transcript((), 3000, "m")
@@ -91,6 +98,53 @@ def test_silence_keeps_the_schema() -> None:
         "words": [],
         "usage": {"type": "duration", "seconds": 3.0},
     }
+
+
+def test_diarized_json_says_that_it_does_not_know_who_spoke() -> None:
+    answer = decoded(SPEECH, "diarized_json")
+    assert (answer["task"], answer["duration"]) == ("transcribe", 3.0)
+    assert answer["text"] == "hello you <bye> now"
+    assert answer["segments"] == [
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_001",
+            "start": 0.25,
+            "end": 1.25,
+            "text": "hello you",
+            "speaker": "unknown",
+        },
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_002",
+            "start": 2.0,
+            "end": 2.5,
+            "text": "<bye> now",
+            "speaker": "unknown",
+        },
+    ]
+    assert decoded(SILENCE, "diarized_json")["segments"] == []
+
+
+def test_log_probabilities_are_the_logarithms_of_confidences_and_their_tokens_the_text() -> None:
+    found = logprobs_of([("so", 1.0), ("é", 0.5), ("no", 0.0)])
+    assert "".join(entry.token for entry in found) == "so é no"
+    assert [bytes(entry.bytes).decode() for entry in found] == ["so", " é", " no"]
+    assert [entry.logprob for entry in found] == pytest.approx(
+        [0.0, math.log(0.5), math.log(LEAST_CONFIDENCE)]
+    )
+    assert logprobs_of([("so", 1.0)], begun=True)[0].token == " so"
+
+
+def test_log_probabilities_are_none_where_one_is_not_known() -> None:
+    assert logprobs_of([("so", 1.0), ("what", None)]) == ()
+    body, _ = render(SPEECH, "json", logprobs=True)
+    assert msgspec.json.decode(body)["logprobs"] == []
+
+
+def test_a_translation_is_english_whatever_was_spoken() -> None:
+    body, _ = render(SPEECH, "verbose_json", task="translate")
+    answer = msgspec.json.decode(body)
+    assert (answer["task"], answer["language"]) == ("translate", "english")
 
 
 @pytest.mark.parametrize(

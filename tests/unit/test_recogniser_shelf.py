@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from gapless.errors import ConfigError, GaplessError, ModelError, ModelNotFoundError, OverloadError
+from gapless.errors import ConfigError, ModelError, ModelNotFoundError, OverloadError
+from gapless.infer.open import open_inference
+from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.listen.recogniser.places import PlacesStats
 from gapless.listen.recogniser.pocketsphinx import PocketSphinx
 from gapless.listen.recogniser.shelf import MOST_LOADED, Shelf
+from gapless.listen.recogniser.whisper import Whisper
 from gapless.settings import Settings
+from gapless.testing.recogniser_contract import recognise
+from gapless.testing.streaming_models import make_babble, write_recogniser
 from gapless.testing.whisper_model import build_whisper_model
 
 
@@ -48,13 +53,16 @@ def names(shelf: Shelf) -> list[str]:
 
 
 def test_what_is_here_is_listed_with_the_default_first(shelf: Shelf) -> None:
-    assert names(shelf) == ["small", "another", "pocketsphinx"]
+    assert names(shelf) == ["small", "another", "commands-en", "pocketsphinx"]
 
 
-def test_without_a_models_folder_there_is_the_embedded_one(tmp_path: Path) -> None:
+def test_without_a_models_folder_there_is_what_comes_with_gapless(tmp_path: Path) -> None:
     shelf = Shelf(Settings(models_dir=str(tmp_path / "nowhere")))
 
-    assert [(info.name, info.kind) for info in shelf.list()] == [("pocketsphinx", "streaming")]
+    assert [(info.name, info.kind) for info in shelf.list()] == [
+        ("pocketsphinx", "streaming"),
+        ("commands-en", "streaming"),
+    ]
 
 
 def test_the_embedded_recogniser_has_as_many_places_as_the_settings_say(tmp_path: Path) -> None:
@@ -84,7 +92,9 @@ def test_a_model_is_loaded_once_however_many_ask_at_the_same_time(shelf: Shelf) 
     "name", ["", "large", "notes", ".", "..", "../small", "small/", ".pull-owner--name", "small\0"]
 )
 def test_other_names_are_not_found_and_the_error_says_what_is_here(shelf: Shelf, name: str) -> None:
-    with pytest.raises(ModelNotFoundError, match="another, pocketsphinx; `gapless models pull"):
+    with pytest.raises(
+        ModelNotFoundError, match="another, commands-en, pocketsphinx; `gapless models pull"
+    ):
         shelf.get(name)
 
 
@@ -103,7 +113,7 @@ def test_a_path_without_a_model_is_an_error_that_helps(shelf: Shelf, tmp_path: P
 def test_the_settings_may_name_a_path(models: Path, tiny: Path) -> None:
     shelf = Shelf(Settings(models_dir=str(models), model=str(tiny)))
 
-    assert names(shelf) == ["tiny", "another", "pocketsphinx", "small"]
+    assert names(shelf) == ["tiny", "another", "commands-en", "pocketsphinx", "small"]
     assert shelf.get() is shelf.get("tiny")
     shelf.close()
 
@@ -112,7 +122,9 @@ def test_the_settings_may_name_a_path(models: Path, tiny: Path) -> None:
 def test_a_default_that_is_not_here_is_a_mistake_in_the_settings(models: Path, model: str) -> None:
     shelf = Shelf(Settings(models_dir=str(models), model=model))
 
-    with pytest.raises(ConfigError, match="here are: another, pocketsphinx, small") as caught:
+    with pytest.raises(
+        ConfigError, match="here are: another, commands-en, pocketsphinx, small"
+    ) as caught:
         shelf.get()
     assert caught.value.param == "model"
 
@@ -150,10 +162,90 @@ def test_a_closed_shelf_has_closed_what_it_gave_out(shelf: Shelf) -> None:
         shelf.get()
 
 
-def test_a_pull_by_a_wrong_name_is_refused(shelf: Shelf) -> None:
-    with pytest.raises(GaplessError, match="cannot be pulled"):
-        shelf.pull("enormous", lambda _done, _total: None)
+# --- the default ------------------------------------------------------------------------------
 
 
-def test_what_was_pulled_already_is_on_the_shelf(shelf: Shelf) -> None:
-    assert shelf.pull("small", lambda _done, _total: None).name == "small"
+def test_the_setting_that_names_a_model_is_the_reason(shelf: Shelf) -> None:
+    assert shelf.default() == Choice("small", "the setting `model` names it")
+
+
+def test_without_a_setting_the_best_model_present_is_the_default(models: Path) -> None:
+    shelf = Shelf(Settings(models_dir=str(models)))
+    shutil.copytree(models / "small", models / "tiny")
+
+    # "small" and "tiny" are held for what the catalogue has under these names.
+    assert names(shelf)[0] == shelf.default().name != "tiny"
+    assert shelf.get() is shelf.get("auto") is shelf.get(shelf.default().name)
+    shelf.close()
+
+
+def test_without_any_model_the_embedded_one_is_the_default_and_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    shelf = Shelf(Settings(models_dir=str(tmp_path)))
+
+    assert shelf.default().name == "pocketsphinx"
+    assert "gapless models pull small.en" in shelf.default().reason
+    assert "commands-en knows a small vocabulary" in shelf.default().reason
+
+
+def test_the_default_stays_for_as_long_as_it_is_here(models: Path, tiny: Path) -> None:
+    shelf = Shelf(Settings(models_dir=str(models)))
+    first = shelf.default().name
+    shutil.copytree(tiny, models / "large-v3")
+
+    assert shelf.default().name == first
+    shutil.rmtree(models / first)
+    assert shelf.default().name != first
+
+
+def test_a_small_vocabulary_is_no_default(tmp_path: Path) -> None:
+    write_recogniser(tmp_path / "numbers")
+    shelf = Shelf(Settings(models_dir=str(tmp_path)))
+    words = shelf.default().name
+
+    assert words == "pocketsphinx"
+    assert "numbers" in names(shelf)
+
+
+def test_a_folder_that_cannot_be_read_is_listed_and_is_no_default(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "recogniser.toml").write_text("profile = ")
+    shelf = Shelf(Settings(models_dir=str(tmp_path)))
+
+    assert "odd" in names(shelf)
+    assert shelf.default().name == "pocketsphinx"
+
+
+# --- recognisers of the inference engine ------------------------------------------------------
+
+
+def test_a_streaming_recogniser_is_loaded_from_its_folder(tmp_path: Path) -> None:
+    write_recogniser(tmp_path / "numbers")
+    settings = Settings(models_dir=str(tmp_path), repository_poll_ms=0)
+    with open_inference(settings) as inference:
+        shelf = Shelf(settings, inference)
+        recogniser = shelf.get("numbers")
+        heard = recognise(recogniser, make_babble(1, 16_000))
+
+        assert recogniser.info.kind == "streaming"
+        assert heard.result.text
+        shelf.close()
+
+
+def test_without_an_engine_a_streaming_recogniser_is_only_listed(tmp_path: Path) -> None:
+    write_recogniser(tmp_path / "numbers")
+    shelf = Shelf(Settings(models_dir=str(tmp_path)))
+
+    with pytest.raises(ModelError, match="runs on the inference engine"):
+        shelf.get("numbers")
+
+
+def test_the_guards_of_the_settings_are_those_of_a_whisper(models: Path) -> None:
+    shelf = Shelf(Settings(models_dir=str(models), guards=("repetition",)))
+    whisper = shelf.get("small")
+
+    assert isinstance(whisper, Whisper)
+    assert whisper.suppressed() == {"repetition": 0}
+    assert shelf.suppressed() == {"small": {"repetition": 0}}
+    shelf.close()

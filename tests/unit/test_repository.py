@@ -62,6 +62,20 @@ def test_the_later_folder_wins(tmp_path: Path) -> None:
     assert entries["m"].versions[0].path == mine
 
 
+def test_the_folders_in_a_recogniser_are_models_that_bear_its_name(tmp_path: Path) -> None:
+    encoder = put(tmp_path / "words", "encoder")
+    put(tmp_path / "words", "joiner", 3)
+    put(tmp_path / "words", ".hidden")
+    (tmp_path / "words" / "recogniser.toml").write_text("")
+    put(tmp_path / "plain", "encoder")  # no recogniser: a model has no models inside
+
+    entries = Repository([tmp_path]).scan()
+
+    assert list(entries) == ["words.encoder", "words.joiner"]
+    assert entries["words.encoder"].versions[0].path == encoder
+    assert numbers(entries["words.joiner"]) == [3]
+
+
 def test_the_newest_version_is_the_largest_number(tmp_path: Path) -> None:
     for version in (2, 10, 9):
         put(tmp_path, "m", version)

@@ -405,16 +405,17 @@ def test_an_utterance_that_failed_is_named_and_the_stream_goes_on() -> None:
     assert (error.utt, error.code, session.close_code) == ("u1", "model_error", None)
 
 
-def test_a_final_that_is_not_kept_is_told_after_the_error_that_says_so() -> None:
+def test_a_final_that_is_not_kept_is_told_after_the_warning_that_says_so() -> None:
     session = open_session()
     session.receive_bytes(SECOND, 0)
     session.next_job()
 
     session.done(heard(NotKept("u1", StoreError("disk full; make room")), final()), 0)
 
-    error, told = messages(session)
-    assert isinstance(error, ErrorMessage)
-    assert (error.utt, error.code, error.retryable) == ("u1", "store_error", True)
+    warning, told = messages(session)
+    assert isinstance(warning, WarningMessage)
+    assert (warning.utt, warning.code) == ("u1", "not_saved")
+    assert warning.message == "disk full; make room"
     assert isinstance(told, FinalMessage)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +14,15 @@ from faster_whisper.transcribe import Segment, Word
 
 from gapless.audio.types import Samples
 from gapless.errors import ConfigError, ModelError
+from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import RecogniseOptions, Result
-from gapless.listen.recogniser.whisper import Whisper, is_whisper_folder, to_result
+from gapless.listen.recogniser.guards import Guards
+from gapless.listen.recogniser.whisper import (
+    Whisper,
+    is_whisper_folder,
+    to_evidence,
+    to_result,
+)
 from gapless.testing.recogniser_contract import recognise
 from gapless.testing.whisper_model import build_whisper_model
 
@@ -167,13 +175,55 @@ def test_segments_are_joined_and_weighted_by_duration() -> None:
     ]
 
 
-def test_what_the_model_holds_for_no_speech_gives_no_text() -> None:
-    result = to_result([segment(" thanks for watching", 0.0, 2.0, -1.2, 0.7)], "en", 2000)
-
-    assert (result.text, result.words, result.tokens) == ("", (), ())
-    assert result.no_speech_prob == pytest.approx(0.7)
+def test_no_segments_are_no_text() -> None:
+    assert to_result([], "en", 2000) == Result("", language="en")
 
 
-@pytest.mark.parametrize(("logprob", "no_speech"), [(-0.9, 0.7), (-1.2, 0.5)])
-def test_one_doubt_alone_does_not_silence_the_text(logprob: float, no_speech: float) -> None:
-    assert to_result([segment(" well then", 0.0, 2.0, logprob, no_speech)], "en", 2000).text
+def test_the_evidence_of_a_segment_lies_inside_the_utterance() -> None:
+    evidence = to_evidence(segment(" well then", 1.0, 9.0, -0.9, 0.3), 2000)
+
+    assert (evidence.text, evidence.start_ms, evidence.end_ms) == ("well then", 1000, 2000)
+    assert (evidence.avg_logprob, evidence.no_speech_prob) == (-0.9, 0.3)
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says something whatever it hears, and is not at all sure of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gapless.testing.whisper_model.SHARPNESS", 1.3)
+        return build_whisper_model(tmp_path_factory.mktemp("doubtful") / "tiny", SENTENCE)
+
+
+@pytest.mark.parametrize("kind", ["white.flac", "tones.flac", "silence.flac"])
+def test_a_doubtful_model_is_silenced_where_nobody_speaks(
+    doubtful: Path, inference: Inference, load_speech: Callable[[str], Samples], kind: str
+) -> None:
+    whisper = Whisper(doubtful, inference=inference)
+    sound = load_speech(kind)[:24_000] + np.float32(2e-3)  # so that silence is asked about as well
+
+    assert recognise(whisper, sound).result == Result("", language="en")
+    assert whisper.suppressed()["no_voice"] > 0
+
+
+def test_a_doubtful_model_speaks_where_somebody_does(
+    doubtful: Path, inference: Inference, load_speech: Callable[[str], Samples]
+) -> None:
+    said = load_speech("utterances.flac")[8_000:27_000]
+
+    assert recognise(Whisper(doubtful, inference=inference), said).result.text
+
+
+def test_guards_can_be_turned_off(doubtful: Path, sound: Samples) -> None:
+    whisper = Whisper(doubtful, guards=Guards(()))
+
+    assert recognise(whisper, sound).result.text
+    assert whisper.suppressed() == {}
+
+
+def test_a_model_that_is_sure_is_never_silenced(
+    folder: Path, sound: Samples, inference: Inference
+) -> None:
+    whisper = Whisper(folder, inference=inference)
+
+    assert recognise(whisper, sound).result.text == SENTENCE
+    assert sum(whisper.suppressed().values()) == 0

@@ -31,6 +31,8 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     """Its arguments by name; they travel as JSON."""
     warm_up: bool = True
     """Whether it works for a while before it is measured; not where the first operation is the point."""
+    extra_s: float = 0.0
+    """Time that it may take besides its rounds: to search, to start servers."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from importlib import import_module
 from typing import Any
@@ -20,6 +19,7 @@ from gapless.bench.case import Make
 from gapless.bench.distribution import distribution
 from gapless.bench.drive import Samples
 from gapless.bench.memory import MIB, peak_bytes, resident_bytes
+from gapless.bench.parent import end_with_parent
 from gapless.errors import GaplessError
 
 
@@ -53,10 +53,11 @@ def run(task: Task) -> dict[str, float]:
         cpu_ns = time.process_time_ns() - cpu_began_ns
         peak = peak_bytes()
     memory = {"resident_mib": resident, "peak_mib": peak}
+    # What the work itself says comes last: the processor and the memory that count may be those of another process.
     return (
-        figures_of(samples)
-        | {"cpu_s": cpu_ns / 1e9, "cpu_us_per_unit": cpu_ns / 1e3 / samples.units}
+        {"cpu_s": cpu_ns / 1e9, "cpu_us_per_unit": cpu_ns / 1e3 / samples.units}
         | {name: size / MIB for name, size in memory.items() if size is not None}
+        | figures_of(samples)
     )
 
 
@@ -78,20 +79,13 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     task = msgspec.json.decode(sys.argv[1], type=Task)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         answer = Answer(figures=run(task))
     except GaplessError as error:
         answer = Answer(error=str(error))
     with answers:
         answers.write(msgspec.json.encode(answer))
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent has: nobody holds the other end of the input then."""
-    # Not through `sys.stdin`: a thread that holds its lock would stop the interpreter from ending.
-    os.read(0, 1)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def run_child(contender: Contender, plan: Plan) -> Answer:
         warm_up_s=plan.warm_up_s if contender.warm_up else 0.0,
         seconds=plan.seconds,
     )
-    timeout_s = START_TIMEOUT_S + plan.warm_up_s + plan.seconds
+    timeout_s = START_TIMEOUT_S + plan.warm_up_s + plan.seconds + contender.extra_s
     with (
         TemporaryFile() as answers,
         TemporaryFile() as complaints,

@@ -17,6 +17,8 @@ def quantity(value: float, figure: str) -> str:
     match figure.rpartition("_")[2]:
         case "us":
             return duration(value)
+        case "cores":
+            return f"{value:.2f}"
         case "mib":
             return f"{value:.0f} MiB"
         case "share":

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 BROKEN: Final = 2
 """The exit code when something could not be measured."""
 
+DEFAULTS: Final = Plan()
+
 STDOUT: Final = "-"
 """The file name that stands for standard output."""
 
@@ -67,20 +69,29 @@ def bench() -> None:
     """
 
 
-def measured(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of all benches; it gets ``Options`` as its first argument."""
+def measured(
+    command: Callable[..., None] | None = None, *, defaults: Plan = DEFAULTS
+) -> Callable[..., Any]:
+    """Give a command the options of all benches; it gets ``Options`` as its first argument.
+
+    Args:
+        command: the command, where this is used without brackets.
+        defaults: how long everything is tried where nothing else is asked for.
+    """
+    if command is None:
+        return functools.partial(measured, defaults=defaults)
 
     @click.option(
         "--rounds",
         type=click.IntRange(1, 100),
-        default=Plan().rounds,
+        default=defaults.rounds,
         show_default=True,
         help="Rounds of each contender, each in a process of its own.",
     )
     @click.option(
         "--seconds",
         type=click.FloatRange(0.05, 600),
-        default=Plan().seconds,
+        default=defaults.seconds,
         show_default=True,
         help="Length of a round.",
     )
@@ -180,6 +191,42 @@ def batching(options: Options, *, folder: Path | None, threads: int | None) -> N
     from gapless.bench.batching import batching_cases
 
     run_bench("batching", batching_cases(threads or physical_cpus(), folder), options)
+
+
+@bench.command(
+    epilog=examples(
+        "gapless bench voice",
+        "gapless bench voice --case most-streams --model commands-en",
+        "gapless bench voice --case most-streams --streams 64",
+        "gapless bench voice --case features --quick",
+    )
+)
+@click.option(
+    "--model", metavar="NAME", help="Recogniser of the live streams.  [default: commands-en]"
+)
+@click.option(
+    "--streams",
+    type=click.IntRange(1, 2048),
+    help="Only so many at a time, instead of searching for the most.",
+)
+@click.option(
+    "--speech",
+    metavar="DIR",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder with sounds.json: what is said.  [default: speech that comes with Gapless]",
+)
+@measured(defaults=Plan(rounds=1, seconds=20.0))
+def voice(options: Options, *, model: str | None, streams: int | None, speech: Path | None) -> None:
+    """How late live text is, and how many can speak at a time.
+
+    Against a real server on loopback, from a client process that sends the audio as it would be spoken, other words in
+    every stream: the lag of partial results and of finals; the most streams that are served in time, with batches and
+    without. Without a server: the features that recognisers see, and every recogniser that is here by itself.
+    """
+    from gapless.bench.voice import voice_cases
+
+    cases = voice_cases(model, streams, speech, trial=not options.plan.proves)
+    run_bench("voice", cases, options)
 
 
 def run_bench(name: str, cases: AbstractContextManager[Cases], options: Options) -> None:

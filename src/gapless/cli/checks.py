@@ -121,15 +121,21 @@ def check_onnx(settings: Settings) -> Check:
 
 
 def check_models(settings: Settings) -> Check:
-    """The recogniser that the settings name loads."""
+    """The default recogniser loads; which it is, and why."""
 
     def probe() -> str:
+        from gapless.infer.open import open_inference
+        from gapless.listen.recogniser.folders import CARRIED
         from gapless.listen.recogniser.shelf import Shelf
 
-        with closing(Shelf(settings)) as shelf:
-            shelf.get(settings.model)
+        with (
+            open_inference(settings, carried=(CARRIED,)) as inference,
+            closing(Shelf(settings, inference)) as shelf,
+        ):
+            default = shelf.default()
+            shelf.get()
             names = [info.name for info in shelf.list()]
-        return f"{settings.model} loads; here: {', '.join(names)}"
+        return f"{default.name} loads, the default: {default.reason}; here: {', '.join(names)}"
 
     return _probe("recognisers", "fail", probe, "gapless models list")
 
@@ -191,16 +197,17 @@ def check_port(settings: Settings) -> Check:
 
 def check_hub(_settings: Settings) -> Check:
     """Models can be pulled by name."""
-    from huggingface_hub.constants import ENDPOINT
+    from gapless.listen.recogniser.hub.client import hub_endpoint
 
-    fix = "copy a model directory into $(gapless models path)"
+    endpoint = hub_endpoint()
     try:
-        with urllib.request.urlopen(ENDPOINT, timeout=HUB_TIMEOUT_S):  # noqa: S310 - the hub's own address
-            return Check("model hub", "ok", f"{ENDPOINT} can be reached")
+        with urllib.request.urlopen(endpoint, timeout=HUB_TIMEOUT_S):  # noqa: S310 - the hub's own address
+            return Check("model hub", "ok", f"{endpoint} can be reached")
     except urllib.error.HTTPError:
-        return Check("model hub", "ok", f"{ENDPOINT} answers")
-    except OSError:
-        return Check("model hub", "warn", f"{ENDPOINT} cannot be reached from here", fix)
+        return Check("model hub", "ok", f"{endpoint} answers")
+    except (OSError, ValueError):
+        fix = "fetch a model elsewhere, then: gapless models add FOLDER"
+        return Check("model hub", "warn", f"{endpoint} cannot be reached from here", fix)
 
 
 CHECKS: Final[tuple[Callable[[Settings], Check], ...]] = (

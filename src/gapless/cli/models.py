@@ -1,12 +1,10 @@
-"""``gapless models``: which models are here, how to add one, and what one of them is like.
+"""``gapless models``: which models are here, how to add and remove one, and what one of them is like.
 
-In: settings. Out: a list, a folder, or a model more on the shelf. Thread: main.
+In: settings. Out: a list, a folder, or a model more or less on the shelf. Thread: main.
 """
 
 from __future__ import annotations
 
-import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -26,21 +24,28 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def models() -> None:
     """List, add, inspect, shrink and time models.
 
-    Recognisers turn speech into text. PocketSphinx is always here; it is small, and wrong about one word in four. A
-    Whisper model is far better: pull one by name where a model hub can be reached, or copy a CTranslate2 model
-    directory into `gapless models path`.
+    Recognisers turn speech into text. PocketSphinx is always here; it is small, and wrong about one word in four. Pull
+    a better one by name where a model hub can be reached, or add a folder with one.
 
     Models of tensors are ONNX files, NAME/1/model.onnx in the same folder; the server serves them to any client.
     """
 
 
 @models.command("list")
+@click.option("--available", is_flag=True, help="List what can be pulled instead.")
 @json_option
-@with_settings("model", "models_dir")
-def list_models(resolved: Resolved, *, as_json: bool) -> None:
+@with_settings("model", "models_dir", "language")
+def list_models(resolved: Resolved, *, available: bool, as_json: bool) -> None:
     """List the models that are here: recognisers, the default first, and models of tensors."""
-    from gapless.cli.model_list import list_all, print_list
+    from gapless.cli.model_list import list_all, list_available, print_available, print_list
 
+    if available:
+        offered = list_available(resolved.settings)
+        if as_json:
+            click.echo(msgspec.json.encode(offered))
+        else:
+            print_available(offered)
+        return
     found = list_all(resolved.settings)
     if as_json:
         click.echo(msgspec.json.encode(found))
@@ -48,33 +53,105 @@ def list_models(resolved: Resolved, *, as_json: bool) -> None:
         print_list(found)
 
 
-@models.command(epilog=examples("gapless models pull small.en", "gapless serve --model small.en"))
+@models.command(
+    epilog=examples(
+        "gapless models pull small.en",
+        "gapless models pull owner/name --include '*.int8.onnx' --include tokens.txt",
+    )
+)
 @click.argument("name")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Files to fetch of a model that is not in the catalogue, such as *.int8.onnx; may be repeated.",
+)
+@json_option
 @with_settings("models_dir")
-def pull(resolved: Resolved, name: str) -> None:
+def pull(resolved: Resolved, name: str, *, include: tuple[str, ...], as_json: bool) -> None:
     """Add a model from the model hub.
 
-    NAME is one of the usual names of Whisper models (tiny, base, small, medium, large-v3, large-v3-turbo; the first
-    four with .en for English only), or owner/name of a Whisper model in CTranslate2 format. What an interrupted pull
-    has fetched is used by the next.
+    NAME is one of `gapless models list --available`, or owner/name of a Whisper model in CTranslate2 format or of ONNX
+    files of a known kind. Every file is checked. What an interrupted pull has fetched is used by the next. The hub is
+    Hugging Face, or the one that $HF_ENDPOINT names.
     """
-    from rich.console import Console
-    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+    from gapless.cli.model_pull import pull as pull_one
+    from gapless.listen.recogniser.hub.pull import PullOptions
 
-    from gapless.listen.recogniser.shelf import Shelf
+    pulled = pull_one(resolved.settings, name, PullOptions(include=include))
+    if as_json:
+        click.echo(msgspec.json.encode(pulled))
+    else:
+        terms = f" ({pulled.licence})" if pulled.licence else ""
+        click.echo(f"{pulled.name} is in {pulled.folder}{terms}")
 
-    bars = Progress(
-        *Progress.get_default_columns(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        redirect_stdout=False,
+
+@models.command(
+    epilog=examples(
+        "gapless models add ./my-whisper", "gapless models add /mnt/models/zipformer --link"
     )
-    with bars, closing(Shelf(resolved.settings)) as shelf:
-        bar = bars.add_task(name, total=None)
-        info = shelf.pull(name, lambda done, total: bars.update(bar, completed=done, total=total))
-    click.echo(f"{info.name} is in {resolved.settings.models_path / info.name}")
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--name", help="What to call it.  [default: the folder's name]")
+@click.option("--link", is_flag=True, help="Link to the files instead of copying them.")
+@json_option
+@with_settings("models_dir")
+def add(resolved: Resolved, folder: Path, *, name: str | None, link: bool, as_json: bool) -> None:
+    """Add a folder with a recogniser.
+
+    FOLDER holds a Whisper model in CTranslate2 format, or the ONNX files and tokens of a model of a known kind. It is
+    left as it is.
+    """
+    from gapless.listen.recogniser.install import add_model
+
+    target = add_model(folder, resolved.settings.models_path, name, link=link)
+    if as_json:
+        click.echo(msgspec.json.encode({"name": target.name, "folder": str(target)}))
+    else:
+        click.echo(f"{target.name} is in {target}")
+
+
+@models.command(
+    epilog=examples("gapless models remove small.en", "gapless models remove tiny --yes")
+)
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@with_settings("models_dir")
+def remove(resolved: Resolved, name: str, *, yes: bool, as_json: bool) -> None:
+    """Remove a recogniser that was pulled or added."""
+    from gapless.listen.recogniser.install import remove_model, require_model
+
+    folder = require_model(name, resolved.settings.models_path)
+    if not yes:
+        click.confirm(f"Delete {folder}?", abort=True, err=True)
+    remove_model(name, resolved.settings.models_path)
+    if as_json:
+        click.echo(msgspec.json.encode({"name": name, "removed": True}))
+    else:
+        click.echo(f"{name} is gone")
+
+
+@models.command(epilog=examples("gapless models verify", "gapless models verify small.en --json"))
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+@with_settings("models_dir")
+def verify(resolved: Resolved, names: tuple[str, ...], *, as_json: bool) -> None:
+    """Check that recognisers are as they came.
+
+    Every file is summed again and compared with what was written down when the model was pulled or added. The exit code
+    is 1 if one is broken.
+    """
+    from gapless.cli.model_verify import print_verified
+    from gapless.cli.model_verify import verify as verify_all
+
+    found = verify_all(resolved.settings, names)
+    if as_json:
+        click.echo(msgspec.json.encode({"models": found}))
+    else:
+        print_verified(found)
+    if any(model.state == "broken" for model in found):
+        raise click.exceptions.Exit(1)
 
 
 @models.command()

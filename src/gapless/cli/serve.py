@@ -15,6 +15,7 @@ from gapless.cli.options import examples, with_settings
 from gapless.settings import Resolved, Settings, Source
 
 if TYPE_CHECKING:
+    from gapless.listen.recogniser.choice import Choice
     from gapless.serve.server import Addresses
 
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         "gapless serve",
         "gapless serve --model small.en --port 9000",
         "gapless serve --grpc-port 8001",
+        "gapless serve --wyoming-port 10300",
         "GAPLESS_API_KEY=$(openssl rand -hex 24) gapless serve --host 0.0.0.0",
     )
 )
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     "host",
     "port",
     "grpc_port",
+    "wyoming_port",
+    "wyoming_host",
     "api_key",
     "allowed_origins",
     "model",
@@ -61,10 +65,11 @@ def serve(resolved: Resolved) -> None:
     configure_logs(settings.log_level, settings.log_format)
     with Engine(settings) as engine:
         engine.start()
-        run_server(engine, lambda at: click.echo(banner(at, settings, resolved.sources["api_key"])))
+        model, key_source = engine.default_model(), resolved.sources["api_key"]
+        run_server(engine, lambda at: click.echo(banner(at, settings, key_source, model)))
 
 
-def banner(at: Addresses, settings: Settings, key_source: Source) -> str:
+def banner(at: Addresses, settings: Settings, key_source: Source, model: Choice) -> str:
     """What a person wants to know once the server answers."""
     if settings.api_key is None:
         key = "none, so only this machine may connect"
@@ -74,7 +79,8 @@ def banner(at: Addresses, settings: Settings, key_source: Source) -> str:
         "Console": at.url,
         "Interfaces": f"{at.url}/docs",
         "KServe": f"{at.url}/v2" + (f", and over gRPC at {at.grpc}" if at.grpc else ""),
-        "Model": settings.model,
+        **({"Wyoming": at.wyoming} if at.wyoming else {}),
+        "Model": f"{model.name}: {model.reason}",
         "Transcripts": str(settings.database_path) if settings.save else "not kept",
         "Key": key,
     }

@@ -143,9 +143,8 @@ def log_mel(  # noqa: PLR0917  compiled code takes its arguments by position
     for m in range(n_mels):
         energy[:] = np.float32(0.0)
         for j in range(start[m], start[m + 1]):
-            weight = weights[j]
-            row = power[first[m] + j - start[m]]
+            weight, k = weights[j], first[m] + j - start[m]
             for f in range(n_frames):
-                energy[f] += weight * row[f]
+                energy[f] += weight * power[k, f]
         for f in range(n_frames):
             out[f, m] = gain * math.log(max(energy[f], least) + added) + offset

@@ -53,7 +53,8 @@ def spectral_shape(
     for k in range(n_bins):
         if k > 0:
             # One empty bin alone would make the geometric mean zero.
-            logarithms += math.log(max(float(shape[k]) ** 2 / mean_power, 1e-10))
+            power_share = float(shape[k]) * float(shape[k]) / mean_power
+            logarithms += math.log(max(power_share, 1e-10))
         shape[k] = shape[k] / magnitudes
         centroid += k * float(shape[k])
         moved += abs(float(shape[k]) - float(before[k]))
@@ -68,4 +69,4 @@ def mean_square(samples: npt.NDArray[np.float32]) -> float:
     total = 0.0
     for sample in samples:
         total += float(sample) * float(sample)
-    return total / samples.shape[0]
+    return float(total / samples.shape[0])

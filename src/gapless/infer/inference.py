@@ -68,6 +68,8 @@ class InferenceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that may wait in all for models here, and as many again for models on other servers."""
     watchdog_ms: int = 10_000
     """A row that was accepted and not run for this long fails, and is reported."""
+    max_batch: int = 0
+    """Rows of one call at most, for all models; 0: what each model says."""
 
 
 @final
@@ -82,6 +84,7 @@ class Inference:
     def __init__(self, models: Models, options: InferenceOptions | None = None) -> None:
         options = options or InferenceOptions()
         self._models = models
+        self._max_batch = options.max_batch
         self._here = Worker(
             "gapless-infer",
             permits=options.executors,
@@ -378,7 +381,8 @@ class Inference:
                     del self._served[old.model]
                     old.worker.forget(old)
                 worker = self._elsewhere if is_remote(info) else self._here
-                served = self._served[model] = Served(model, worker, counters)
+                served = Served(model, worker, counters, max_batch=self._max_batch)
+                self._served[model] = served
                 self._counters[key] = counters, served
             return served
 

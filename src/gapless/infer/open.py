@@ -7,6 +7,7 @@ later on. Thread: any.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,13 @@ BUILTIN: Final = Path(__file__).with_name("builtin")
 """Models that come with Gapless."""
 
 
-def open_inference(settings: Settings) -> Inference:
-    """The engine; close it. What happens to models is logged."""
+def open_inference(settings: Settings, *, carried: Iterable[Path] = ()) -> Inference:
+    """The engine; close it. What happens to models is logged.
+
+    Args:
+        settings: how to run.
+        carried: folders of models that other parts of Gapless carry; the user's own go before theirs.
+    """
     keep_quiet()
     # More threads than cores take the processor from each other, and every one of them is late.
     executors = settings.executors or max(physical_cpus() // settings.executor_threads, 1)
@@ -39,7 +45,7 @@ def open_inference(settings: Settings) -> Inference:
             physical_cores=physical_cpus(),
         )
     library = Library(
-        (BUILTIN, settings.models_path),
+        (BUILTIN, *carried, settings.models_path),
         {
             "onnxruntime_onnx": OnnxLoader(settings.executor_threads, settings.provider),
             "triton": TritonLoader(),
@@ -55,5 +61,6 @@ def open_inference(settings: Settings) -> Inference:
             remote_calls=settings.remote_calls,
             max_waiting_rows=settings.max_waiting_rows,
             watchdog_ms=settings.watchdog_ms,
+            max_batch=settings.max_batch,
         ),
     )

@@ -1,8 +1,9 @@
 """What a listener reports, in the order it happens.
 
 Invariants: every utterance is announced by ``SpeechStart``, then any number of ``Partial`` and ``Spoken``,
-``SpeechEnd`` once, and exactly one of ``Final``, ``Empty`` and ``Failed``. Times are integer milliseconds of audio time from sample 0; a
-partial's ``text`` replaces the one before it, and ``text[:stable_chars]`` never changes again, not even in the final.
+``SpeechEnd`` once, and exactly one of ``Final``, ``Empty`` and ``Failed``. Times are integer milliseconds of audio time
+from sample 0; a partial's ``text`` replaces the one before it, and ``text[:stable_chars]`` never changes again, not
+even in the final.
 """
 
 from __future__ import annotations

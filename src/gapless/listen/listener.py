@@ -15,13 +15,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples, samples_to_ms
 from gapless.errors import ProtocolError
 from gapless.infer.inference import Inference
+from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.events import ListenEvent, SpeechEnd, SpeechStart, Spoken
 from gapless.listen.front import Front
 from gapless.listen.history import History
@@ -40,6 +41,9 @@ from gapless.listen.utterances import Audio, Begin, Drop, End, Flush, Utterances
 from gapless.listen.vad import Vad
 from gapless.listen.voice import VoiceFeatures
 
+NEVER: Final = EndpointOptions(silence_ms=0, after_words_ms=0, most_ms=0)
+"""The voice detector alone decides."""
+
 
 class ListenOptions(msgspec.Struct, frozen=True):
     """How one stream is to be heard."""
@@ -50,6 +54,8 @@ class ListenOptions(msgspec.Struct, frozen=True):
     turns: Literal["auto", "manual"] = "auto"
     """Who says where an utterance ends: the voice detector, or whoever calls ``flush``."""
     segment: SegmentOptions = SegmentOptions()
+    endpoint: EndpointOptions = NEVER
+    """When a streaming recogniser that hears no words ends an utterance, although the voice detector hears a voice."""
     voice: bool = False
     """Whether the voice is described while somebody speaks."""
     recognise: RecogniseOptions = RecogniseOptions()
@@ -98,7 +104,7 @@ class Listener:
         """The utterance that is open in the front half."""
         self._named = 0
         """Utterances so far."""
-        self._utterances = Utterances(recogniser, wake or self._woken.set)
+        self._utterances = Utterances(recogniser, wake or self._woken.set, options.endpoint)
 
     @property
     def model(self) -> str:
@@ -184,7 +190,11 @@ class Listener:
         events: list[ListenEvent] = []
         self._judge(events)
         self._history.drop_before(self._segmenter.keep_from)
-        self._utterances.work(events, None if self._heard is None else self._heard.utt)
+        live = None if self._heard is None else self._heard.utt
+        self._utterances.work(events, live)
+        if live is not None and self._utterances.over == live:
+            self._follow(self._segmenter.cut(), events)
+            self._utterances.work(events, None)
         return events
 
     def wait(self) -> None:

@@ -93,6 +93,13 @@ class Segmenter:
             self._judge(probability, actions)
         return actions
 
+    def cut(self) -> list[SegmentAction]:
+        """Nothing is being said, whatever the probabilities are: shut what is open."""
+        actions: list[SegmentAction] = []
+        if self._open_from is not None:
+            self._shut(min(self._speech_end + self._padding, self._position), actions)
+        return actions
+
     def flush(self, end: int) -> list[SegmentAction]:
         """Everything up to sample ``end`` has been heard: shut what is open. The next window begins at ``end``.
 

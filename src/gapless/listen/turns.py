@@ -42,6 +42,10 @@ class ManualTurns:
                 actions += self.flush(self._end)
         return actions
 
+    def cut(self) -> list[SegmentAction]:
+        """The client alone says where turns end."""
+        return []
+
     def flush(self, end: int) -> list[SegmentAction]:
         """The turn is over, at the position heard up to."""
         if self._open_from is None:

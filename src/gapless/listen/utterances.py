@@ -17,6 +17,7 @@ import msgspec
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples, samples_to_ms
 from gapless.errors import GaplessError
+from gapless.listen.endpoint import Endpointer, EndpointOptions
 from gapless.listen.events import Empty, Failed, Final, Flushed, ListenEvent, Partial
 from gapless.listen.recogniser.contract import (
     Hypothesis,
@@ -77,9 +78,10 @@ class Utterances:
     Args:
         recogniser: gives a place to each utterance.
         wake: called from any thread when ``work`` may go on.
+        endpoint: when nothing but silence is understood.
     """
 
-    def __init__(self, recogniser: Recogniser, wake: Wake) -> None:
+    def __init__(self, recogniser: Recogniser, wake: Wake, endpoint: EndpointOptions) -> None:
         self._recogniser = recogniser
         self._wake = wake
         self._tasks: deque[Task] = deque()
@@ -91,6 +93,11 @@ class Utterances:
         """The utterance being recognised."""
         self._start = 0
         """Where it begins."""
+        self._endpoint = endpoint
+        self._endpointer = Endpointer(endpoint)
+        """Of the utterance being recognised."""
+        self.over: str | None = None
+        """The utterance in which nothing is being said any more."""
         self._told = ("", 0)
         """Text and stable characters of the last partial result."""
         self._heard = 0
@@ -171,6 +178,7 @@ class Utterances:
         self._recognition = opening.result()
         self._utt = task.utt
         self._told = ("", 0)
+        self._endpointer = Endpointer(self._endpoint)
         self._start = self._heard = task.start
         return True
 
@@ -201,19 +209,30 @@ class Utterances:
             self._recognition = None
             events.append(Failed(self._utt, error))
             return
-        if live != self._utt or not isinstance(news, Hypothesis):
+        if live != self._utt:
             return
+        heard_ms = samples_to_ms(
+            self._heard - self._recognition.pending_samples - self._start, LISTEN_RATE_HZ
+        )
+        if isinstance(news, Hypothesis):
+            self._endpointer.understand(news, heard_ms)
+            self._tell(news, heard_ms, events)
+        if self._recogniser.info.kind == "streaming" and self._endpointer.ended(heard_ms):
+            self.over = self._utt
+
+    def _tell(self, news: Hypothesis, heard_ms: int, events: list[ListenEvent]) -> None:
+        """Report a hypothesis that says something else than the last one."""
         told, self._told = self._told, (news.text, news.stable_chars)
         if told == self._told:
             return
-        heard = self._heard - self._recognition.pending_samples
+        start_ms = samples_to_ms(self._start, LISTEN_RATE_HZ)
         events.append(
             Partial(
                 self._utt,
                 news.text,
                 news.stable_chars,
-                samples_to_ms(self._start, LISTEN_RATE_HZ),
-                samples_to_ms(heard, LISTEN_RATE_HZ),
+                start_ms,
+                start_ms + heard_ms,
             )
         )
 

@@ -23,11 +23,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gapless.errors import AccessError, ForbiddenError, OverloadError
+from gapless.serve.realtime.secrets import ClientSecrets
 from gapless.serve.stream.messages import TICKET_PARAM
 from gapless.settings import Settings
 
 TICKET_MS: Final = 60_000
 MAX_TICKETS: Final = 1024
+
+REALTIME_PATH: Final = "/v1/realtime"
+"""Where a client secret opens the door."""
+
+KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
+"""What OpenAI's clients in browsers put before the key, among the subprotocols."""
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -41,6 +48,8 @@ class Visit(msgspec.Struct, frozen=True):
     key: str | None = None
     ticket: str | None = None
     """A one-time ticket, on upgrades to a WebSocket."""
+    is_upgrade: bool = False
+    """Whether it wants a WebSocket."""
 
 
 class Tickets:
@@ -87,6 +96,7 @@ class Access:
 
     def __init__(self, settings: Settings, open_paths: frozenset[str]) -> None:
         self.tickets: Final = Tickets()
+        self.secrets: Final = ClientSecrets()
         self._key = settings.api_key.encode() if settings.api_key else None
         self._open_paths = open_paths
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
@@ -106,6 +116,8 @@ class Access:
             return
         if visit.key is not None and hmac.compare_digest(visit.key.encode(), self._key):
             return
+        if self._is_secret_good(visit, now_ms):
+            return
         if visit.ticket is not None and self.tickets.redeem(visit.ticket, now_ms):
             return
         if visit.key is None and visit.ticket is None:
@@ -113,6 +125,12 @@ class Access:
         raise AccessError(
             "the key or ticket is not good; check the key, or get a new ticket from POST /v1/tickets"
         )
+
+    def _is_secret_good(self, visit: Visit, now_ms: int) -> bool:
+        """Whether ``visit`` wants a Realtime session and has a secret that opens one."""
+        if not visit.is_upgrade or visit.path != REALTIME_PATH:
+            return False
+        return self.secrets.find(visit.key, now_ms) is not None
 
     def _check_host(self, visit: Visit) -> None:
         if not self._only_loopback or visit.host is None:
@@ -166,9 +184,25 @@ def ticket_routes(access: Access, now_ms: Callable[[], int]) -> list[Route]:
 
 
 def shown_key(headers: Mapping[str, str]) -> str | None:
-    """The key that headers, or gRPC's metadata, carry: ``authorization: Bearer KEY``, or ``x-api-key: KEY``."""
+    """The key that headers, or gRPC's metadata, carry.
+
+    ``authorization: Bearer KEY``; ``authorization: Token KEY``, as Deepgram's clients have it; or ``x-api-key: KEY``.
+    """
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
+    return token.strip() if scheme.lower() in ("bearer", "token") else headers.get("x-api-key")
+
+
+def upgrade_key(scope: Scope) -> str | None:
+    """The key of an upgrade to a WebSocket: that of its headers, or one among its subprotocols.
+
+    OpenAI's clients in browsers put it behind ``KEY_SUBPROTOCOL``, Deepgram's offer ``token`` and then the key.
+    """
+    offered = scope.get("subprotocols", ())
+    named = (
+        name.removeprefix(KEY_SUBPROTOCOL) for name in offered if name.startswith(KEY_SUBPROTOCOL)
+    )
+    beside = offered[1] if len(offered) == 2 and offered[0] in ("token", "bearer") else None
+    return shown_key(Headers(scope=scope)) or next(named, beside)
 
 
 def is_loopback(host: str) -> bool:
@@ -184,15 +218,17 @@ def is_loopback(host: str) -> bool:
 
 def _visit(scope: Scope) -> Visit:
     headers = Headers(scope=scope)
+    is_upgrade = scope["type"] == "websocket"
     ticket = None
-    if scope["type"] == "websocket" and scope["query_string"]:
+    if is_upgrade and scope["query_string"]:
         ticket = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(TICKET_PARAM)
     return Visit(
         path=scope["path"],
         host=headers.get("host"),
         origin=headers.get("origin"),
-        key=shown_key(headers),
+        key=upgrade_key(scope) if is_upgrade else shown_key(headers),
         ticket=ticket,
+        is_upgrade=is_upgrade,
     )
 
 

@@ -27,6 +27,8 @@ from starlette.types import Receive, Scope, Send
 from gapless.errors import GaplessError
 from gapless.serve import health, infer, transcripts
 from gapless.serve.access import Access, AccessControl, ticket_routes
+from gapless.serve.asr_v2 import routes as asr_v2
+from gapless.serve.deepgram import routes as deepgram
 from gapless.serve.document import openapi
 from gapless.serve.kserve import routes as kserve
 from gapless.serve.kserve.ask import Asker
@@ -35,9 +37,11 @@ from gapless.serve.middleware import BodyLimit, Boundary
 from gapless.serve.openai import transcriptions
 from gapless.serve.pages import page_routes
 from gapless.serve.problem import problem_response
+from gapless.serve.realtime import routes as realtime
 from gapless.serve.services import Services
 from gapless.serve.stream import endpoint
 from gapless.serve.stream.registry import Streams
+from gapless.serve.uploads import Uploads
 
 OPEN_PATHS: Final = frozenset(
     {
@@ -57,6 +61,7 @@ def create_app(services: Services) -> Starlette:
     settings = services.settings
     streams = Streams(services)
     asker = Asker(services)
+    uploads = Uploads(settings, services.executor)
     pages = page_routes()
     access = Access(settings, OPEN_PATHS | {page.path for page in pages})
     middleware = [
@@ -72,9 +77,12 @@ def create_app(services: Services) -> Starlette:
             *infer.routes(services, asker),
             *kserve.routes(services, asker, lambda: health.health_of(services, streams).ready),
             *endpoint.routes(streams),
+            *deepgram.routes(services, streams, uploads),
+            *asr_v2.routes(services, streams, uploads),
             *health.routes(services, streams),
             *ticket_routes(access, _now_ms),
-            *transcriptions.routes(services),
+            *transcriptions.routes(services, uploads),
+            *realtime.routes(streams, access),
             *transcripts.routes(services),
             *openapi.routes(services),
             *pages,

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gapless.errors import GaplessError, TooLargeError
 from gapless.serve.problem import problem_response
 
-LOUD_PATHS: Final = ("/v1/", "/v2/models/", "/v2/repository/", "/api/")
+LOUD_PATHS: Final = ("/v1/", "/v2/models/", "/v2/repository/", "/v2/decode/", "/api/")
 """Requests elsewhere (the console's files, health probes) are logged for debugging only."""
 
 log = structlog.get_logger(__name__)

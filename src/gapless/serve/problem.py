@@ -7,6 +7,7 @@ seconds for everybody and in milliseconds for the OpenAI clients. Thread: any (p
 
 from __future__ import annotations
 
+import uuid
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final, Literal, TypeAlias
@@ -34,13 +35,19 @@ from gapless.errors import (
     TooLargeError,
 )
 
-Dialect: TypeAlias = Literal["native", "openai", "kserve"]
+Dialect: TypeAlias = Literal["native", "openai", "kserve", "deepgram", "asr_v2"]
 
-OPENAI_PATHS: Final = ("/v1/audio/", "/v1/models")
+OPENAI_PATHS: Final = ("/v1/audio/", "/v1/models", "/v1/realtime")
 """Where the OpenAI clients knock."""
 
 KSERVE_PATHS: Final = "/v2/"
 """Where KServe's clients knock, tritonclient for instance; everything else is ours."""
+
+DEEPGRAM_PATH: Final = "/v1/listen"
+"""Where Deepgram's clients knock."""
+
+ASR_V2_PATHS: Final = "/v2/decode/"
+"""Where those of the ASR v2 dialect knock."""
 
 DEFAULT_RETRY_MS: Final = 1000
 """When to come back from a refusal that does not say."""
@@ -86,6 +93,14 @@ OPENAI_TYPES: Final = {
 """OpenAI's ``type`` by status; otherwise ``invalid_request_error`` below 500 and ``server_error`` from there."""
 
 
+DEEPGRAM_CODES: Final = {
+    401: "INVALID_AUTH",
+    403: "INSUFFICIENT_PERMISSIONS",
+    429: "TOO_MANY_REQUESTS",
+}
+"""Deepgram's ``err_code`` by status; otherwise the phrase of the status."""
+
+
 class Problem(msgspec.Struct, frozen=True):
     """What went wrong, ready for any wire."""
 
@@ -124,6 +139,10 @@ def dialect_of(path: str) -> Dialect:
     """The dialect spoken at ``path``."""
     if path.startswith(OPENAI_PATHS):
         return "openai"
+    if path == DEEPGRAM_PATH:
+        return "deepgram"
+    if path.startswith(ASR_V2_PATHS):
+        return "asr_v2"
     return "kserve" if f"{path}/".startswith(KSERVE_PATHS) else "native"
 
 
@@ -140,6 +159,11 @@ def problem_body(problem: Problem, dialect: Dialect) -> dict[str, Any]:
         }
     if dialect == "kserve":
         return {"error": problem.message}
+    if dialect == "deepgram":
+        err_code = DEEPGRAM_CODES.get(problem.status, HTTPStatus(problem.status).phrase)
+        return {"err_code": err_code, "err_msg": problem.message}
+    if dialect == "asr_v2":
+        return {"transcription": "", "status": "ERROR", "message": problem.message}
     return {
         "error": {
             "code": problem.code,
@@ -160,8 +184,15 @@ def problem_response(error: BaseException, path: str) -> Response:
         headers["retry-after-ms"] = str(problem.retry_after_ms)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
-    body = msgspec.json.encode(problem_body(problem, dialect_of(path)))
-    return Response(body, problem.status, headers, media_type="application/json")
+    dialect = dialect_of(path)
+    body = problem_body(problem, dialect)
+    if dialect == "deepgram":
+        body["request_id"] = headers["dg-request-id"] = str(uuid.uuid4())
+        # Who was refused a WebSocket sees no body.
+        headers["dg-error"] = " ".join(problem.message.encode("ascii", "replace").decode().split())
+    return Response(
+        msgspec.json.encode(body), problem.status, headers, media_type="application/json"
+    )
 
 
 def _problem_of_status(status: int, detail: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Runs the application: uvicorn, set up for streams, and beside it a server for gRPC where one is asked for.
+"""Runs the application: uvicorn, set up for streams, and servers for gRPC and Wyoming where they are asked for.
 
 In: ``Services``. Out: a server that answers until it is stopped. Invariants: it is not reachable from other machines
 without a key; it stops in order: no new connections, streams finish what they heard, then the rest.
@@ -27,6 +27,7 @@ from gapless.serve.health import health_of
 from gapless.serve.services import Services
 from gapless.serve.stream.heartbeat import Heartbeat
 from gapless.serve.stream.registry import Streams
+from gapless.serve.wyoming.edge import WyomingEdge
 from gapless.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Addresses(msgspec.Struct, frozen=True):
     url: str
     grpc: str | None
     """``HOST:PORT`` of KServe over gRPC, where it is served."""
+    wyoming: str | None = None
+    """``HOST:PORT`` of Wyoming, where it is served."""
 
 
 class Server(uvicorn.Server):
@@ -66,6 +69,8 @@ class Server(uvicorn.Server):
         self._grpc = None if settings.grpc_port < 0 else _grpc_edge(services, app)
         self._grpc_port = settings.grpc_port
         self.streams: Final[Streams] = app.state.streams
+        self._wyoming = None if settings.wyoming_port < 0 else WyomingEdge(services, self.streams)
+        self._wyoming_port = settings.wyoming_port
         self._on_ready = on_ready
         super().__init__(
             uvicorn.Config(
@@ -93,6 +98,10 @@ class Server(uvicorn.Server):
         if self._grpc is not None:
             host = self._socket.getsockname()[0]
             self._grpc_port = await self._grpc.start(host, self._settings.grpc_port)
+        if self._wyoming is not None:
+            self._wyoming_port = await self._wyoming.start(
+                self._settings.wyoming_host, self._settings.wyoming_port
+            )
         await super().startup(sockets)
         if self._on_ready is not None and self.started:
             self._on_ready(self.addresses)
@@ -101,10 +110,10 @@ class Server(uvicorn.Server):
         """Stop in order."""
         for server in self.servers:
             server.close()
-        if self._grpc is None:
-            await self.streams.drain()
-        else:
-            await asyncio.gather(self.streams.drain(), self._grpc.stop(REQUESTS_DRAIN_S))
+        stops = [
+            edge.stop(REQUESTS_DRAIN_S) for edge in (self._grpc, self._wyoming) if edge is not None
+        ]
+        await asyncio.gather(self.streams.drain(), *stops)
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -120,12 +129,12 @@ class Server(uvicorn.Server):
     @property
     def addresses(self) -> Addresses:
         """Where a client on this machine finds the server."""
-        host = self._settings.host
-        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
-        name = f"[{shown}]" if ":" in shown else shown
+        name = _shown(self._settings.host)
         port = self._socket.getsockname()[1]
         grpc = None if self._grpc is None else f"{name}:{self._grpc_port}"
-        return Addresses(f"http://{name}:{port}", grpc)
+        wyoming_name = _shown(self._settings.wyoming_host)
+        wyoming = None if self._wyoming is None else f"{wyoming_name}:{self._wyoming_port}"
+        return Addresses(f"http://{name}:{port}", grpc, wyoming)
 
 
 def run_server(services: Services, on_ready: Callable[[Addresses], None] | None = None) -> None:
@@ -161,6 +170,12 @@ def listen(settings: Settings) -> socket.socket:
             "or --port (0 picks a free one)",
             param="port",
         ) from error
+
+
+def _shown(host: str) -> str:
+    """How a client on this machine writes the address that is listened on."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
+    return f"[{shown}]" if ":" in shown else shown
 
 
 def check_exposure(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniserInfo, Wake
 from gapless.listen.recording import RecordingEvent
-from gapless.settings import Settings
+from gapless.settings import GuardName, Settings
 from gapless.store.contract import Store
 
 
@@ -53,6 +53,10 @@ class Services(Protocol):
 
     def models(self) -> list[RecogniserInfo]:
         """The recognisers that are here, the default first."""
+        ...
+
+    def suppressed(self) -> dict[str, dict[GuardName, int]]:
+        """Invented text that was dropped since the start, by recogniser and guard; of those that have guards."""
         ...
 
     def default_model(self) -> Choice:

@@ -56,6 +56,7 @@ class ScriptedRecogniser:
         kind: ``streaming`` or ``whole``; the latter has no partial results.
         places: utterances at a time.
         max_waiting: utterances that may wait for a place.
+        translates: whether it says that it could put them into English.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ScriptedRecogniser:
         kind: Literal["streaming", "whole"] = "streaming",
         places: int = 4,
         max_waiting: int = 64,
+        translates: bool = False,
     ) -> None:
         self.failure: Failure | None = None
         """Set it, and recognitions that are opened from then on fail in that way."""
@@ -80,6 +82,7 @@ class ScriptedRecogniser:
             owner="gapless",
             licence="MIT",
             description="Says what it was told to say; for tests.",
+            translates=translates,
         )
 
     @property

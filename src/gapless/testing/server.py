@@ -28,6 +28,8 @@ class RunningServer(msgspec.Struct, frozen=True):
     """``http://127.0.0.1:PORT``."""
     grpc: str | None
     """``127.0.0.1:PORT``, where the settings ask for it."""
+    wyoming: str | None
+    """``127.0.0.1:PORT``, where the settings ask for it."""
     server: Server
 
     @property
@@ -65,7 +67,7 @@ def running_server(services: Services) -> Iterator[RunningServer]:
         if failures:
             raise failures[0]
         at = server.addresses
-        yield RunningServer(at.url, at.grpc, server)
+        yield RunningServer(at.url, at.grpc, at.wyoming, server)
     finally:
         server.should_exit = True
         thread.join(STOP_TIMEOUT_S)

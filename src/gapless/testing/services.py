@@ -18,10 +18,11 @@ from gapless.errors import ModelNotFoundError
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.listener import Listener, ListenOptions
+from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo, Wake
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.serve.services import Services
-from gapless.settings import Settings
+from gapless.settings import GuardName, Settings
 from gapless.store.contract import Store
 from gapless.testing.recogniser import ScriptedRecogniser
 
@@ -102,6 +103,14 @@ class ScriptedServices:
     def models(self) -> list[RecogniserInfo]:
         """The scripted recogniser."""
         return [self.recogniser.info]
+
+    def suppressed(self) -> dict[str, dict[GuardName, int]]:
+        """The scripted recogniser invents nothing."""
+        return {}
+
+    def default_model(self) -> Choice:
+        """The scripted recogniser."""
+        return Choice(self.recogniser.info.name, "it is the only one")
 
     def open_listener(
         self, model: str | None, options: ListenOptions, wake: Wake | None = None

@@ -41,7 +41,9 @@ NS_PER_MS: Final = 1_000_000
 class Served:
     """A loaded model as the engine runs it."""
 
-    def __init__(self, model: Model, worker: Worker, counters: Counters) -> None:
+    def __init__(
+        self, model: Model, worker: Worker, counters: Counters, *, max_batch: int = 0
+    ) -> None:
         self.model = model
         self.remote = is_remote(model.info)
         self.info = info = model.info
@@ -50,8 +52,9 @@ class Served:
         # A server that keeps states is asked row by row: each call belongs to one sequence.
         single = info.sequences == "server" or not info.batched
         limits = info.limits
+        buckets = (1,) if single else limits.buckets
         self.policy = Policy(
-            buckets=(1,) if single else limits.buckets,
+            buckets=_up_to(max_batch, buckets),
             max_waiting=limits.max_waiting_rows,
             max_delay_ns=round(limits.max_delay_ms * NS_PER_MS),
             live_budget_ns=_ns(limits.latency_budget_ms),
@@ -59,7 +62,7 @@ class Served:
         self.largest = min(self.policy.buckets[-1], self.policy.max_waiting)
         """Rows that one entry of the queue may bring."""
         # Half of the room at most, so that there are times when it can be had.
-        most_rows = min(LARGEST_REQUEST * self.largest, self.policy.max_waiting // 2)
+        most_rows = min(LARGEST_REQUEST * buckets[-1], self.policy.max_waiting // 2)
         self.checks = Checks(info, max(self.largest, most_rows))
         self.timeout_ns = _ns(limits.timeout_ms)
         self.answers = (
@@ -198,6 +201,13 @@ class Kind:
 def is_remote(info: ModelInfo) -> bool:
     """Whether the model runs on another server."""
     return info.platform == "triton"
+
+
+def _up_to(max_batch: int, buckets: tuple[int, ...]) -> tuple[int, ...]:
+    """The buckets of at most so many rows; the smallest, if none is; all, if ``max_batch`` is 0."""
+    if max_batch == 0:
+        return buckets
+    return tuple(bucket for bucket in buckets if bucket <= max_batch) or buckets[:1]
 
 
 def _ns(ms: float | None) -> int | None:

@@ -10,6 +10,7 @@ Why shared: measured, N sessions run no faster than one called from N threads, a
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -36,7 +37,7 @@ from gapless.infer.onnx.session import (
     runtime_errors,
 )
 from gapless.infer.onnx.timing import NS_PER_MS, time_calls
-from gapless.infer.repository.manifest import Manifest, resolve_info
+from gapless.infer.repository.manifest import Manifest, TensorEntry, resolve_info
 from gapless.infer.sample_inputs import FREE_LENGTHS, has_free_lengths, zero_inputs
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def load_file(
     opened = open_session(file, options)
     create_ms = (time.perf_counter_ns() - begin_ns) / NS_PER_MS
     description = describe_session(opened.session, file)
-    model = OnnxModel(resolve_info(name, version, manifest, description), opened)
+    model = OnnxModel(resolve_info(name, version, manifest, description), opened, manifest)
     is_guess = manifest.max_batch is None and not manifest.limits.buckets
     if model.info.batched and is_guess and not rows_keep_apart(model):
         _log.warning(
@@ -111,7 +112,7 @@ def load_file(
             hint="set max_batch in its manifest",
         )
         unbatched = msgspec.structs.replace(manifest, max_batch=0)
-        model = OnnxModel(resolve_info(name, version, unbatched, description), opened)
+        model = OnnxModel(resolve_info(name, version, unbatched, description), opened, unbatched)
     _warm_up(model, create_ms)
     model.memory_bytes = _held_bytes(file, before)
     return model
@@ -119,9 +120,20 @@ def load_file(
 
 @final
 class OnnxModel:
-    """A loaded model; a ``Model``. ``OnnxLoader`` makes them."""
+    """A loaded model; a ``Model``. ``OnnxLoader`` makes them.
 
-    def __init__(self, info: ModelInfo, opened: OpenSession) -> None:
+    Args:
+        info: what it takes and gives.
+        opened: what runs it.
+        manifest: says where the file has its batch axes, which are in front for who asks.
+    """
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        opened: OpenSession,
+        manifest: Manifest = Manifest(),  # noqa: B008 - immutable
+    ) -> None:
         self.info = info
         self.provider = opened.why
         self.trouble = ""
@@ -131,6 +143,8 @@ class OnnxModel:
         """The length that it was warmed up with, of axes of any length; None: it refused all that were tried."""
         self._session: onnxruntime.InferenceSession | None = opened.session
         self._outputs = [output.name for output in opened.session.get_outputs()]
+        self._axes_in = _batch_axes(manifest.inputs) if info.batched else {}
+        self._axes_out = _batch_axes(manifest.outputs) if info.batched else {}
         self._texts = [tensor.name for tensor in info.inputs if tensor.datatype == "BYTES"]
         self._turn: AbstractContextManager[object] = (
             Lock() if opened.plan.provider.serial else nullcontext()
@@ -148,6 +162,9 @@ class OnnxModel:
         for name in self._texts:
             if name in feed:
                 feed[name] = _to_str(feed[name], name, self.info.name)
+        for name, axis in self._axes_in.items():
+            if name in feed:
+                feed[name] = np.moveaxis(feed[name], 0, axis)
         try:
             with self._turn:
                 results = session.run(self._outputs, feed)
@@ -155,15 +172,23 @@ class OnnxModel:
             raise ModelError(
                 f"the model {self.info.name} failed: {error}; check its inputs"
             ) from error
+        given = dict(zip(self._outputs, results, strict=True))
+        for name, axis in self._axes_out.items():
+            given[name] = np.moveaxis(given[name], axis, 0)
         return {
             name: _to_bytes(array) if array.dtype == np.object_ else array
-            for name, array in zip(self._outputs, results, strict=True)
+            for name, array in given.items()
         }
 
     def close(self) -> None:
         """Free the session. Idempotent."""
         self._session = None
         trim_heap()
+
+
+def _batch_axes(entries: Iterable[TensorEntry]) -> dict[str, int]:
+    """Tensors whose batch axis is not in front in the file, as it is for everybody else, and where it is."""
+    return {entry.name: entry.axis for entry in entries if entry.axis}
 
 
 def _warm_up(model: OnnxModel, create_ms: float) -> None:

@@ -39,6 +39,8 @@ class TensorEntry(msgspec.Struct, frozen=True, kw_only=True):
     """As KServe names it; None: as the file has it."""
     shape: tuple[Length, ...] | None = None
     """Of one row, without the batch axis; -1 where any length fits. None: as the file has it."""
+    axis: Annotated[int, Meta(ge=0)] = 0
+    """Where the batch axis is in the file's tensor; whoever asks the model has it in front."""
     labels: tuple[str, ...] = ()
     """What the entries of the last axis stand for."""
     labels_file: str | None = None
@@ -235,7 +237,7 @@ def _tensor(
     shape = entry.shape
     # ONNX Runtime shows an output of unknown shape as one without axes: then the manifest is believed.
     if shape is None or found.shape or side == "input":
-        rows = _without_batch(what, found, 0, buckets) if buckets else found.lengths
+        rows = _without_batch(what, found, entry.axis, buckets) if buckets else found.lengths
         shape = _agreed_shape(what, shape, rows, found)
     return TensorInfo(
         name=found.name,

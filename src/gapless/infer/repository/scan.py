@@ -1,6 +1,7 @@
 """Which models lie in the folders, and which of their versions.
 
-In: folders that hold ``NAME/manifest.toml`` (or ``config.pbtxt``) and ``NAME/VERSION/model.onnx``. Out: an ``Entry``
+In: folders that hold ``NAME/manifest.toml`` (or ``config.pbtxt``) and ``NAME/VERSION/model.onnx``. A folder that holds
+``recogniser.toml`` is a recogniser's: the models in it are its parts, and are called ``NAME.PART``. Out: an ``Entry``
 for each model. Invariants: what changes counts once two scans in a row saw it the same, so that nothing is taken while
 it is being written; nothing in a folder stops a scan: a model that cannot be served is an entry that says why; names
 are plain, so that none leads out of its folder. No model is loaded here. Thread: one at a time; the caller locks.
@@ -22,6 +23,9 @@ from gapless.infer.repository.manifest_file import DESCRIPTIONS, read_manifest
 
 REMOTE_VERSION: Final = 1
 """The version here of a model that runs elsewhere."""
+
+PARTED: Final = "recogniser.toml"
+"""The file by which a folder says that it holds the parts of one recogniser."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
@@ -113,9 +117,19 @@ class Repository:
         return {
             name: snapshot
             for root in self._roots
-            for name, folder in _folders(root)
+            for name, folder in _models(root)
             if (snapshot := _snapshot(folder)) is not None
         }
+
+
+def _models(root: Path) -> Iterator[tuple[str, Path]]:
+    """Folders in a root that may be models', each with the name it would have."""
+    for name, folder in _folders(root):
+        if (folder / PARTED).is_file():
+            for part, inner in _folders(folder):
+                yield f"{name}.{part}", inner
+        else:
+            yield name, folder
 
 
 def _folders(root: Path) -> Iterator[tuple[str, Path]]:

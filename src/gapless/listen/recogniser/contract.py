@@ -38,6 +38,8 @@ class RecogniserInfo(msgspec.Struct, frozen=True):
     description: str
     blocks: bool = True
     """Whether ``accept`` and ``finish`` compute in the calling thread: then they have no place on an event loop."""
+    translates: bool = False
+    """Whether it can put speech of other languages into English."""
 
     def require_language(self, language: str | None) -> None:
         """Refuse a language that the recogniser does not know, rather than hear one for another.

@@ -1,9 +1,10 @@
 """Which recognisers are here, each loaded once and shared.
 
-In: settings, names. Out: recognisers. On the shelf stand ``pocketsphinx`` and every Whisper model in the
-models folder, under its folder's name; ``default`` and OpenAI's ``whisper-1`` mean the one that the
-settings name. Invariants: a model is loaded once however many ask at the same time; no more than
-``MOST_LOADED`` are in memory; a path opens a model only if the caller vouches for it.
+In: settings, names. Out: recognisers. On the shelf stand ``pocketsphinx``, what else comes with Gapless, and every
+recogniser in the models folder under its folder's name; ``default``, ``auto`` and OpenAI's ``whisper-1`` mean the
+default: the one that the settings name, else the best one present (``choice.py``), which stays the same for as long as
+it is here. Invariants: a model is loaded once however many ask at the same time; no more than ``MOST_LOADED`` are in
+memory; a path opens a model only if the caller vouches for it.
 Thread: any; ``get`` blocks while a model loads.
 """
 
@@ -16,14 +17,29 @@ from threading import Lock
 from typing import Final, final
 
 from gapless.errors import ConfigError, ModelError, ModelNotFoundError, OverloadError
+from gapless.infer.inference import Inference
+from gapless.listen.recogniser.choice import (
+    UNKNOWN_QUALITY,
+    Candidate,
+    Choice,
+    choose,
+    cpus_by_size,
+)
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
-from gapless.listen.recogniser.hub import Progress, pull_model
+from gapless.listen.recogniser.folders import (
+    CARRIED,
+    folder_info,
+    folder_kind,
+    recogniser_folders,
+)
+from gapless.listen.recogniser.guards import Guards
+from gapless.listen.recogniser.hub.catalogue import catalogue
 from gapless.listen.recogniser.pocketsphinx import POCKETSPHINX, PocketSphinx
-from gapless.listen.recogniser.whisper import Whisper, is_whisper_folder, whisper_info
-from gapless.settings import Settings
+from gapless.listen.recogniser.whisper import Whisper, is_whisper_folder
+from gapless.settings import AUTO_MODEL, GuardName, Settings
 from gapless.tune.probe import usable_cpus
 
-DEFAULT_NAMES: Final = frozenset({"default", "whisper-1"})
+DEFAULT_NAMES: Final = frozenset({"default", "whisper-1", AUTO_MODEL})
 
 MOST_LOADED: Final = 4
 """Models in memory at a time. One that was given out is not taken away, so the bound is a refusal."""
@@ -31,31 +47,43 @@ MOST_LOADED: Final = 4
 
 @final
 class Shelf:
-    """All recognisers of this machine. Nothing is loaded until somebody asks for it."""
+    """All recognisers of this machine. Nothing is loaded until somebody asks for it.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: where models are, and how they run.
+        inference: runs the networks of streaming recognisers; without it they can be listed and not loaded.
+    """
+
+    def __init__(self, settings: Settings, inference: Inference | None = None) -> None:
         self._settings = settings
+        self._inference = inference
         self._lock = Lock()
-        # Both are guarded by the lock; a future stands for a model that is loaded or loading.
+        # All are guarded by the lock; a future stands for a model that is loaded or loading.
         self._loaded: dict[str, Future[Recogniser]] = {}
         self._closed = False
+        self._choice: Choice | None = None
 
     def list(self) -> list[RecogniserInfo]:
         """What is here, the default first; loads nothing."""
-        default = self._default_name()
+        folders = self._folders()
+        default = self._default(folders).name
         return [
-            POCKETSPHINX if folder is None else whisper_info(name)
+            POCKETSPHINX if folder is None else folder_info(name, folder)
             for name, folder in sorted(
-                self._folders().items(), key=lambda item: (item[0] != default, item[0])
+                folders.items(), key=lambda item: (item[0] != default, item[0])
             )
         ]
+
+    def default(self) -> Choice:
+        """The recogniser that is used where none is asked for, and why; loads nothing."""
+        return self._default(self._folders())
 
     def get(self, name: str | None = None, *, allow_paths: bool = False) -> Recogniser:
         """The recogniser of that name, loaded now if need be; None is the default.
 
         Args:
             name: a name from ``list``, or one of ``DEFAULT_NAMES``.
-            allow_paths: also accept the path of a model folder; never for names from the wire.
+            allow_paths: also accept the path of a Whisper folder; never for names from the wire.
 
         Raises:
             ConfigError: the default is not here.
@@ -80,9 +108,15 @@ class Shelf:
             self._load_into(future, key, folder)
         return future.result()
 
-    def pull(self, name: str, progress: Progress) -> RecogniserInfo:
-        """Fetch a model from the hub onto the shelf; see ``hub.pull_model``."""
-        return whisper_info(pull_model(name, self._settings.models_path, progress).name)
+    def suppressed(self) -> dict[str, dict[GuardName, int]]:
+        """Invented text that was dropped, by recogniser and guard; of those that are loaded and have guards."""
+        with self._lock:
+            loaded = {name: future for name, future in self._loaded.items() if future.done()}
+        return {
+            name: recogniser.suppressed()
+            for name, future in loaded.items()
+            if future.exception() is None and isinstance(recogniser := future.result(), Whisper)
+        }
 
     def close(self) -> None:
         """Close everything that was loaded. Idempotent."""
@@ -94,32 +128,39 @@ class Shelf:
             if future.done() and future.exception() is None:
                 future.result().close()
 
-    def _default_name(self) -> str:
-        # The settings may name a folder; whoever asks by name then uses its last part.
-        return Path(self._settings.model).name
+    # --- what is here -----------------------------------------------------------------------------
 
     def _folders(self) -> dict[str, Path | None]:
-        """What is here: names, and folders for all but PocketSphinx."""
-        folders: dict[str, Path | None] = {}
-        path = self._settings.models_path
-        if path.is_dir():
-            # A dot hides what is still being pulled.
-            folders = {
-                entry.name: entry
-                for entry in path.iterdir()
-                if not entry.name.startswith(".") and is_whisper_folder(entry)
-            }
+        """What is here: names, and folders for all but PocketSphinx. The user's own hide those of the same name."""
+        folders: dict[str, Path | None] = {
+            POCKETSPHINX.name: None,
+            **recogniser_folders(CARRIED),
+            **recogniser_folders(self._settings.models_path),
+        }
         configured = Path(self._settings.model).expanduser()
         if configured.is_absolute() and is_whisper_folder(configured):
             folders[configured.name] = configured
-        folders[POCKETSPHINX.name] = None
         return folders
+
+    def _default(self, folders: dict[str, Path | None]) -> Choice:
+        if self._settings.model not in DEFAULT_NAMES:
+            # The settings may name a folder; whoever asks by name then uses its last part.
+            return Choice(Path(self._settings.model).name, "the setting `model` names it")
+        with self._lock:
+            if self._choice is None or self._choice.name not in folders:
+                self._choice = choose(
+                    [_candidate(name, folder) for name, folder in folders.items()],
+                    cpus=usable_cpus(),
+                    language=self._settings.language,
+                )
+            return self._choice
 
     def _find(self, name: str | None, *, allow_paths: bool) -> tuple[str, Path | None]:
         """Name and folder of what is asked for; the name is the key of ``_loaded``."""
-        if name is None or name in DEFAULT_NAMES or name == self._settings.model:
-            name = self._default_name()
         folders = self._folders()
+        default = self._default(folders).name
+        if name is None or name in DEFAULT_NAMES or name == self._settings.model:
+            name = default
         if name in folders:
             return name, folders[name]
         if allow_paths and os.sep in name:
@@ -127,12 +168,14 @@ class Shelf:
             return str(folder), folder
         here = ", ".join(info.name for info in self.list())
         advice = f"here are: {here}; `gapless models pull NAME` adds one"
-        if name == self._default_name():
+        if name == default:
             raise ConfigError(
                 f"the model {self._settings.model!r} of the settings is not here; {advice}",
                 param="model",
             )
         raise ModelNotFoundError(f"no model {name!r} is here; {advice}", param="model")
+
+    # --- loading ----------------------------------------------------------------------------------
 
     def _load_into(self, future: Future[Recogniser], key: str, folder: Path | None) -> None:
         try:
@@ -154,6 +197,8 @@ class Shelf:
         max_waiting = settings.max_sessions + settings.max_uploads
         if folder is None:
             return PocketSphinx(places=settings.decoders, max_waiting=max_waiting)
+        if folder_kind(folder) == "streaming":
+            return self._load_streaming(key, folder)
         cpus = settings.threads or usable_cpus()
         places = min(settings.decoders, cpus)
         return Whisper(
@@ -162,4 +207,46 @@ class Shelf:
             places=places,
             max_waiting=max_waiting,
             threads=cpus // places,
+            guards=Guards(settings.guards),
+            inference=self._inference,
         )
+
+    def _load_streaming(self, name: str, folder: Path) -> Recogniser:
+        if self._inference is None:
+            raise ModelError(f"{name} runs on the inference engine; ask a whole engine for it")
+        if folder.parent not in (CARRIED, self._settings.models_path):
+            raise ModelError(
+                f"{folder} is not in the models folder; bring it there with `gapless models add`"
+            )
+        from gapless.listen.recogniser.streaming.recogniser import StreamingRecogniser
+
+        most = self._settings.max_sessions + self._settings.max_uploads
+        return StreamingRecogniser(folder, self._inference, places=most, max_waiting=most)
+
+
+def _candidate(name: str, folder: Path | None) -> Candidate:
+    if folder is None:
+        return Candidate(
+            name=name, own=False, languages=POCKETSPHINX.languages, live=True, quality=0
+        )
+    info = folder_info(name, folder)
+    known = catalogue().get(name)
+    size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Candidate(
+        name=name,
+        own=folder.parent != CARRIED,
+        languages=info.languages,
+        any_word=info.kind == "whole" or _knows_any_word(folder),
+        live=info.kind == "streaming",
+        quality=known.quality if known else UNKNOWN_QUALITY,
+        cpus=known.cpus if known else cpus_by_size(size_bytes),
+    )
+
+
+def _knows_any_word(folder: Path) -> bool:
+    from gapless.listen.recogniser.streaming.recogniser import read_folder
+
+    try:
+        return read_folder(folder).token_kind != "words"  # noqa: S105 - no secret
+    except ModelError:
+        return False

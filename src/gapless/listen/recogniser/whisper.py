@@ -4,14 +4,14 @@ In: 16 kHz samples of one utterance; the caller bounds its length. Out: one resu
 that OpenAI's ``verbose_json`` asks for.
 All options are used except ``partials``. Decoding is a beam search at temperature 0, so the same samples
 give the same words; a temperature above 0 samples instead.
-Invariants: silence, and what the model itself holds for no speech, gives an empty text.
+Invariants: silence gives an empty text; segments that a guard holds for invented (``guards.py``) are left out.
 Thread: any; one model in memory serves ``places`` utterances at a time.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
@@ -20,6 +20,7 @@ import numpy as np
 
 from gapless.audio.types import LISTEN_RATE_HZ, Samples, samples_to_ms
 from gapless.errors import ConfigError, ModelError
+from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import (
     Hypothesis,
     RecogniseOptions,
@@ -29,7 +30,10 @@ from gapless.listen.recogniser.contract import (
     Result,
     Wake,
 )
+from gapless.listen.recogniser.guards import Evidence, Guards
 from gapless.listen.recogniser.places import Places, PlacesStats
+from gapless.listen.recogniser.speech import SpeechOf
+from gapless.settings import GuardName
 from gapless.transcript import Word
 
 if TYPE_CHECKING:
@@ -44,10 +48,6 @@ SHORTEST_SAMPLES: Final = LISTEN_RATE_HZ // 10
 
 SILENCE: Final = 1e-3
 """Audio whose peak is below this (-60 dBFS) is not worth asking: Whisper invents text for it."""
-
-NO_SPEECH: Final = 0.6
-UNLIKELY_LOGPROB: Final = -1.0
-"""More than ``NO_SPEECH`` and less likely than this: not speech. Source: Radford et al. 2022, 4.5."""
 
 BEAM: Final = 5
 
@@ -69,6 +69,7 @@ def whisper_info(name: str) -> RecogniserInfo:
         owner="local",
         licence="see the model's own terms",
         description="Whisper model in CTranslate2 format.",
+        translates=True,
     )
 
 
@@ -85,6 +86,8 @@ class Whisper:
         device: ``cpu``, ``cuda`` or ``auto``.
         compute_type: arithmetic, in CTranslate2's terms; ``default`` is 8-bit integers on a CPU and the
             model's own elsewhere.
+        guards: against invented text; None: all of them.
+        inference: runs the voice detector that some guards ask; None: those stay silent.
 
     Raises:
         ModelError: the folder holds no model, or one that cannot be loaded.
@@ -100,12 +103,16 @@ class Whisper:
         threads: int = 1,
         device: str = "cpu",
         compute_type: str = "default",
+        guards: Guards | None = None,
+        inference: Inference | None = None,
     ) -> None:
         self._info = whisper_info(name or folder.name)
         if compute_type == "default" and device == "cpu":
             compute_type = "int8"
         self._model = _load(folder, device, compute_type, threads, places)
         self._languages = frozenset(self._model.supported_languages)
+        self._guards = guards or Guards()
+        self._inference = inference
         self._places = Places(
             lambda: self._model, lambda _: None, most=places, max_waiting=max_waiting
         )
@@ -119,6 +126,10 @@ class Whisper:
         """Who has a place and who waits."""
         return self._places.stats()
 
+    def suppressed(self) -> dict[GuardName, int]:
+        """Segments that were dropped as invented, by guard."""
+        return self._guards.counts()
+
     def open(self, options: RecogniseOptions, wake: Wake) -> Future[Recognition]:  # noqa: ARG002 - nothing comes later
         """Ask for a place, as every recogniser's ``open``.
 
@@ -128,13 +139,23 @@ class Whisper:
         language = self._language(options.language)
 
         def begin(model: WhisperModel) -> Recognition:
-            return _Utterance(model, self._places, options, language)
+            return _Utterance(model, self._places, options, language, self._said)
 
         return self._places.request(begin)
 
     def close(self) -> None:
         """Refuse new utterances; the memory is given back when the last open one has ended."""
         self._places.close()
+
+    def _said(self, segments: list[Segment], samples: Samples) -> list[Segment]:
+        """The segments that no guard holds for invented."""
+        speech = SpeechOf(samples, self._inference)
+        duration_ms = samples_to_ms(len(samples), LISTEN_RATE_HZ)
+        return [
+            segment
+            for segment in segments
+            if not self._guards.drops(to_evidence(segment, duration_ms), speech.speech_ms)
+        ]
 
     def _language(self, asked: str | None) -> str | None:
         if asked is None:
@@ -156,8 +177,10 @@ class _Utterance:
         places: Places[WhisperModel],
         options: RecogniseOptions,
         language: str | None,
+        said: Callable[[list[Segment], Samples], list[Segment]],
     ) -> None:
         self._model: WhisperModel | None = model
+        self._said = said
         self._places = places
         self._options = options
         self._language = language
@@ -188,7 +211,8 @@ class _Utterance:
             segments, language = _transcribe(model, samples, self._options, self._language)
         finally:
             self.cancel()
-        return to_result(segments, language, samples_to_ms(len(samples), LISTEN_RATE_HZ))
+        said = self._said(segments, samples)
+        return to_result(said, language, samples_to_ms(len(samples), LISTEN_RATE_HZ))
 
     def cancel(self) -> None:
         model, self._model = self._model, None
@@ -209,22 +233,34 @@ def to_result(segments: Sequence[Segment], language: str, duration_ms: int) -> R
     weights = [max(segment.end - segment.start, 0.01) for segment in segments]
     avg_logprob = _mean((segment.avg_logprob for segment in segments), weights)
     no_speech_prob = _mean((segment.no_speech_prob for segment in segments), weights)
-    nothing = no_speech_prob > NO_SPEECH and avg_logprob < UNLIKELY_LOGPROB
-    words = () if nothing else to_words(segments, duration_ms)
+    words = to_words(segments, duration_ms)
     if words:
         confidence = sum(word.confidence or 0.0 for word in words) / len(words)
     else:
         confidence = math.exp(min(avg_logprob, 0.0))
     return Result(
-        text="" if nothing else "".join(segment.text for segment in segments).strip(),
+        text="".join(segment.text for segment in segments).strip(),
         words=words,
         language=language,
-        confidence=None if nothing else confidence,
+        confidence=confidence,
         avg_logprob=avg_logprob,
         no_speech_prob=no_speech_prob,
         compression_ratio=_mean((segment.compression_ratio for segment in segments), weights),
-        tokens=() if nothing else tuple(token for s in segments for token in s.tokens),
+        tokens=tuple(token for s in segments for token in s.tokens),
         temperature=max(segment.temperature or 0.0 for segment in segments),
+    )
+
+
+def to_evidence(segment: Segment, duration_ms: int) -> Evidence:
+    """What speaks for and against a segment of an utterance."""
+    start_ms = min(max(round(segment.start * 1000), 0), duration_ms)
+    return Evidence(
+        text=segment.text.strip(),
+        start_ms=start_ms,
+        end_ms=min(max(round(segment.end * 1000), start_ms), duration_ms),
+        avg_logprob=segment.avg_logprob,
+        no_speech_prob=segment.no_speech_prob,
+        compression_ratio=segment.compression_ratio,
     )
 
 
@@ -286,6 +322,7 @@ def _transcribe(
             word_timestamps=options.words,
             condition_on_previous_text=False,
             vad_filter=False,
+            no_speech_threshold=None,  # the guards judge, and count
         )
         return list(segments), info.language
     except (RuntimeError, ValueError) as error:

@@ -108,7 +108,8 @@ function drawInputs(api, operation) {
 }
 
 function drawSocket(socket) {
-  const names = (schema) => (schema.anyOf ?? [schema]).map((choice) => el("li", {}, schemaLink(nameOf(choice.$ref))));
+  const names = (schema) => (schema.anyOf ?? [schema]).map(
+    (choice) => el("li", {}, choice.$ref ? schemaLink(nameOf(choice.$ref)) : "binary frames"));
   const codes = Object.entries(socket.closeCodes);
   return el("div", { class: "messages" },
     el("section", {}, el("h4", {}, "The client says"), el("ul", {}, names(socket.client))),

@@ -10,17 +10,23 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from gapless.serve.asr_v2.messages import Decoded
+from gapless.serve.document.asr_v2_operations import ASR_V2_OPERATIONS
+from gapless.serve.document.deepgram_operations import DEEPGRAM_OPERATIONS, DeepgramRefusal
 from gapless.serve.document.infer_operations import INFER_OPERATIONS
 from gapless.serve.document.kserve_operations import KSERVE_OPERATIONS
 from gapless.serve.document.operation import Answer, Operation, Socket
+from gapless.serve.document.realtime_operations import REALTIME_OPERATIONS
 from gapless.serve.health import Health
 from gapless.serve.openai.messages import (
     Model,
     ModelList,
     Transcription,
+    TranscriptionDiarized,
     TranscriptionEvent,
     TranscriptionRequest,
     TranscriptionVerbose,
+    TranslationRequest,
 )
 from gapless.serve.problem import Dialect
 from gapless.serve.stream import close
@@ -91,6 +97,8 @@ ERRORS: Final[dict[Dialect, type[Struct]]] = {
     "openai": OpenAIError,
     "native": NativeError,
     "kserve": KServeError,
+    "deepgram": DeepgramRefusal,
+    "asr_v2": Decoded,
 }
 
 # --- the table --------------------------------------------------------------------------------
@@ -136,7 +144,11 @@ OPERATIONS: Final = (
                 "The transcript, in the `response_format` asked for; with `stream`, one event per "
                 '`data:` line, or `{"error": ...}` if it fails halfway.',
                 {
-                    "application/json": (Transcription, TranscriptionVerbose),
+                    "application/json": (
+                        Transcription,
+                        TranscriptionVerbose,
+                        TranscriptionDiarized,
+                    ),
                     "text/event-stream": (TranscriptionEvent,),
                     "text/plain": (str,),
                     "text/vtt": (str,),
@@ -168,6 +180,37 @@ OPERATIONS: Final = (
                 "    )\n"
                 "print(answer.text)"
             ),
+        },
+    ),
+    Operation(
+        method="post",
+        path="/v1/audio/translations",
+        name="createTranslation",
+        group="Recordings",
+        summary="Put a recording into English",
+        description="As a transcription, by models that translate: multilingual Whisper models do.",
+        form=TranslationRequest,
+        answers=(
+            Answer(
+                200,
+                "The translation, in the `response_format` asked for.",
+                {
+                    "application/json": (Transcription, TranscriptionVerbose),
+                    "text/plain": (str,),
+                    "text/vtt": (str,),
+                },
+                {
+                    "x-gapless-transcript-id": "Where the translation is kept, if it is.",
+                    "x-gapless-ignored-fields": "Fields that nobody knows, if there were any.",
+                },
+            ),
+        ),
+        errors={
+            400: "The model does not translate, or as for transcriptions.",
+            404: "No such model (`model_not_found`).",
+            413: "The recording is too long, or the body too large.",
+            415: "The body is no multipart form.",
+            503: "Too many wait already; `retry-after-ms` says when to come back.",
         },
     ),
     Operation(
@@ -282,6 +325,9 @@ OPERATIONS: Final = (
         errors={404: "No such model (`model_not_found`)."},
         samples={"curl": "curl http://127.0.0.1:8000/v1/models/pocketsphinx"},
     ),
+    *DEEPGRAM_OPERATIONS,
+    *ASR_V2_OPERATIONS,
+    *REALTIME_OPERATIONS,
     *INFER_OPERATIONS,
     *KSERVE_OPERATIONS,
     Operation(

@@ -1,6 +1,6 @@
-"""The form of a transcription request: fields as clients spell them, read into one checked struct.
+"""The forms of transcription and translation requests: fields as clients spell them, read into one checked struct.
 
-In: names and values in the order they were sent. Out: a ``TranscriptionRequest``, and from it the options to listen
+In: names and values in the order they were sent. Out: a request, and from it the options to listen
 with. Invariants: a value that would change the answer and cannot be honoured is refused with the field at fault; a
 field that nobody knows is passed over and named. Thread: any (pure functions).
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +18,18 @@ from gapless.clean.amount import amount_of
 from gapless.errors import ProtocolError
 from gapless.listen.listener import ListenOptions
 from gapless.listen.segment import SegmentOptions
-from gapless.serve.openai.messages import ServerVad, TranscriptionRequest
+from gapless.serve.language import base_language
+from gapless.serve.openai.messages import (
+    RecordingRequest,
+    ServerVad,
+    Task,
+    TranscriptionRequest,
+)
+
+OPENAI_MODELS: Final = ("gpt-", "whisper-1")
+"""What the names of OpenAI's own models begin with: here they mean the default."""
+
+Kind = TypeVar("Kind", bound=RecordingRequest)
 
 LISTS: Final = frozenset(
     {
@@ -35,9 +46,13 @@ LISTS: Final = frozenset(
 
 
 def read_request(
-    fields: Iterable[tuple[str, str]],
-) -> tuple[TranscriptionRequest, tuple[str, ...]]:
+    fields: Iterable[tuple[str, str]], kind: type[Kind]
+) -> tuple[Kind, tuple[str, ...]]:
     """Read the fields of a form, in any spelling that OpenAI's clients use.
+
+    Args:
+        fields: names and values, as they were sent.
+        kind: what the form asks for.
 
     Returns:
         The request, and the names of fields that nobody knows.
@@ -49,16 +64,17 @@ def read_request(
     unknown: list[str] = []
     for key, value in fields:
         name, bracket, inner = key.partition("[")
-        if name not in TranscriptionRequest.__struct_fields__:
+        if name not in kind.__struct_fields__:
             unknown.append(key)
         elif value:
             _gather(values, name, inner.removesuffix("]") if bracket else None, value)
     _unfold(values)
     try:
-        request = msgspec.convert(values, TranscriptionRequest, strict=False)
+        request = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _refusal(error) from error
-    _check(request)
+        raise _refusal(error, kind) from error
+    if isinstance(request, TranscriptionRequest):
+        _check(request)
     return request, tuple(unknown)
 
 
@@ -79,7 +95,7 @@ def _unfold(values: dict[str, Any]) -> None:
     if isinstance(strategy, str) and strategy.startswith("{"):
         try:
             values["chunking_strategy"] = msgspec.json.decode(strategy)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ProtocolError(
                 f"chunking_strategy is no JSON object ({error}); send `auto` or an object",
                 param="chunking_strategy",
@@ -92,13 +108,8 @@ def _unfold(values: dict[str, Any]) -> None:
 def _check(request: TranscriptionRequest) -> None:
     """Refuse what is understood but not to be had."""
     no_speakers = "speakers are not told apart here"
-    streamable = request.response_format in ("json", "text")
+    streamable = request.response_format in ("json", "text", "diarized_json")
     for wrong, param, sentence in (
-        (
-            request.response_format == "diarized_json",
-            "response_format",
-            f"{no_speakers}; ask for verbose_json instead of diarized_json",
-        ),
         (
             request.known_speaker_names != (),
             "known_speaker_names",
@@ -110,9 +121,9 @@ def _check(request: TranscriptionRequest) -> None:
             f"{no_speakers}; leave out known_speaker_references",
         ),
         (
-            request.include != (),
+            request.include != () and request.response_format != "json",
             "include",
-            "no model here knows the probabilities of its tokens; leave out include",
+            "include goes with json only; set response_format to that",
         ),
         (
             request.timestamp_granularities != () and request.response_format != "verbose_json",
@@ -129,7 +140,9 @@ def _check(request: TranscriptionRequest) -> None:
             raise ProtocolError(sentence, param=param)
 
 
-def hearing(request: TranscriptionRequest, defaults: ListenOptions) -> ListenOptions:
+def hearing(
+    request: RecordingRequest, defaults: ListenOptions, task: Task = "transcribe"
+) -> ListenOptions:
     """How to listen for ``request`` where the server by itself would do as in ``defaults``."""
     recognise = replace(
         defaults.recognise,
@@ -138,6 +151,7 @@ def hearing(request: TranscriptionRequest, defaults: ListenOptions) -> ListenOpt
         temperature=request.temperature,
         hotwords=(*request.hotwords, *request.keywords) or defaults.recognise.hotwords,
         partials=False,
+        task=task,
     )
     return replace(
         defaults,
@@ -158,15 +172,20 @@ def _segmenting(strategy: Literal["auto"] | ServerVad, defaults: SegmentOptions)
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
-def language_of(request: TranscriptionRequest) -> str | None:
+def language_of(request: RecordingRequest) -> str | None:
     """The language asked for, as ISO 639-1: ``en`` for ``en-US``. Several possible ones are left to the model."""
     asked = request.language
     if asked is None and len(request.languages) == 1:
         asked = request.languages[0]
-    return None if asked is None else re.split("[-_]", asked, maxsplit=1)[0].strip().lower()
+    return base_language(asked)
 
 
-def _refusal(error: msgspec.ValidationError) -> ProtocolError:
+def is_openai_model(name: str) -> bool:
+    """Whether OpenAI has a model of that name, or might have one."""
+    return name.startswith(OPENAI_MODELS)
+
+
+def _refusal(error: msgspec.ValidationError, kind: type[RecordingRequest]) -> ProtocolError:
     """The sentence of msgspec, with the field it is about and what may be there instead."""
     reason, _, path = str(error).partition(" - at ")
     missing = re.search(r"required field `(\w+)`", reason)
@@ -176,7 +195,7 @@ def _refusal(error: msgspec.ValidationError) -> ProtocolError:
         return ProtocolError(f"{param or 'a field'} is missing; add it to the form", param=param)
     name, inner = found.groups()
     param = f"{name}[{inner}]" if inner else name
-    choices = [] if inner else _choices(get_type_hints(TranscriptionRequest)[name])
+    choices = [] if inner else _choices(get_type_hints(kind)[name])
     advice = f"choose from {', '.join(choices)}" if choices else "/docs says what is allowed"
     return ProtocolError(f"{param} is not usable: {reason}; {advice}", param=param)
 

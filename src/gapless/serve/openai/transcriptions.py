@@ -1,10 +1,10 @@
 """OpenAI's HTTP dialect: recordings to text, and which models there are.
 
-In: ``POST /v1/audio/transcriptions``, ``GET /v1/models``, ``GET /v1/models/{id}``. Out: what OpenAI's own clients
-expect, in every ``response_format``. Invariants: a request is refused before its body is read when the queue is full;
-a client that hangs up stops the work it asked for; where transcripts are kept, this one is on disk when it is
-answered, and ``x-gapless-transcript-id`` names it. Thread: the event loop's; everything that blocks runs in
-``services.executor``.
+In: ``POST /v1/audio/transcriptions``, ``POST /v1/audio/translations``, ``GET /v1/models``, ``GET /v1/models/{id}``.
+Out: what OpenAI's own clients expect, in every ``response_format``. Invariants: a request is refused before its body is
+read when the queue is full; a client that hangs up stops the work it asked for; where transcripts are kept, this one is
+on disk when it is answered, and ``x-gapless-transcript-id`` names it. Thread: the event loop's; everything that blocks
+runs in ``services.executor``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import Any, Final, final
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,24 +25,30 @@ from starlette.types import Receive, Scope, Send
 
 from gapless.errors import GaplessError, InvalidAudioError, ModelNotFoundError, ProtocolError
 from gapless.listen.events import Final as FinalEvent
+from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recogniser.shelf import DEFAULT_NAMES
 from gapless.listen.recording import RecordingEvent
-from gapless.serve.openai.fields import hearing, language_of, read_request
+from gapless.serve.openai.fields import hearing, is_openai_model, language_of, read_request
 from gapless.serve.openai.messages import (
     Model,
     ModelList,
+    RecordingRequest,
+    Task,
     TextDeltaEvent,
     TextDoneEvent,
     TranscriptionEvent,
     TranscriptionRequest,
+    TranslationRequest,
     render,
+    speaker_segment,
     usage_of,
+    word_logprobs,
 )
 from gapless.serve.openai.multipart import Form, UploadedFile, read_form
-from gapless.serve.openai.uploads import Uploads, kept, unix_ms, unless_gone
 from gapless.serve.problem import problem_body, problem_of
 from gapless.serve.services import Services
+from gapless.serve.uploads import Uploads, kept, unix_ms, unless_gone
 from gapless.store.contract import SessionRecord
 from gapless.transcript import Transcript
 
@@ -52,20 +59,29 @@ IGNORED_HEADER: Final = "x-gapless-ignored-fields"
 """Fields of the form that nobody knows."""
 
 
-def routes(services: Services) -> list[Route]:
+def routes(services: Services, uploads: Uploads) -> list[Route]:
     """The dialect's addresses."""
     models = Models(services)
     return [
-        Route("/v1/audio/transcriptions", Transcriptions(services), methods=["POST"]),
+        Route(
+            "/v1/audio/transcriptions",
+            Recordings(services, uploads, TranscriptionRequest, "transcribe"),
+            methods=["POST"],
+        ),
+        Route(
+            "/v1/audio/translations",
+            Recordings(services, uploads, TranslationRequest, "translate"),
+            methods=["POST"],
+        ),
         Route("/v1/models", models.list),
         Route("/v1/models/{id:path}", models.get),
     ]
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A transcription request that has arrived and makes sense."""
+    """A request that has arrived and makes sense."""
 
-    request: TranscriptionRequest
+    request: RecordingRequest
     file: UploadedFile
     model: str
     session: SessionRecord | None
@@ -75,12 +91,23 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 @final
-class Transcriptions:
-    """``POST /v1/audio/transcriptions``, as an ASGI application: what it holds ends with the answer."""
+class Recordings:
+    """What is done with recordings at one address, as an ASGI application: what it holds ends with the answer.
 
-    def __init__(self, services: Services) -> None:
+    Args:
+        services: the engine.
+        uploads: who is being heard, at this and all other addresses.
+        kind: the form that is sent.
+        task: what becomes of the speech.
+    """
+
+    def __init__(
+        self, services: Services, uploads: Uploads, kind: type[RecordingRequest], task: Task
+    ) -> None:
         self._services = services
-        self._uploads = Uploads(services.settings, services.executor)
+        self._uploads = uploads
+        self._kind = kind
+        self._task: Task = task
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -107,9 +134,15 @@ class Transcriptions:
             )
         if form.file.size_bytes == 0:
             raise InvalidAudioError("the file is empty; send a recording", param="file")
-        request, unknown = read_request(form.fields)
+        request, unknown = read_request(form.fields, self._kind)
         model = await _find_model(self._services, request.model)
         model.require_language(language_of(request))
+        if self._task == "translate" and not model.translates:
+            raise ProtocolError(
+                f"{model.name} does not translate; use a multilingual Whisper model "
+                "(`gapless models list` has some), or ask for a transcription",
+                param="model",
+            )
         headers = {IGNORED_HEADER: _header_text(unknown)} if unknown else {}
         session = None
         if request.save and self._services.store is not None:
@@ -125,14 +158,19 @@ class Transcriptions:
         return Upload(request, form.file, model.name, session, headers)
 
     async def _answer(self, upload: Upload, scope: Scope, receive: Receive, send: Send) -> None:
+        request = upload.request
+        more = request if isinstance(request, TranscriptionRequest) else None
         async with self._uploads.place(lambda: self._events(upload)) as events:
-            if upload.request.stream:
-                await _stream(events, upload.headers, send)
+            if more is not None and more.stream:
+                await _stream(events, more, upload.headers, send)
                 return
             transcript = await _last(events)
-        request = upload.request
         content, media_type = render(
-            transcript, request.response_format, words="word" in request.timestamp_granularities
+            transcript,
+            request.response_format,
+            words=more is not None and "word" in more.timestamp_granularities,
+            logprobs=more is not None and "logprobs" in more.include,
+            task=self._task,
         )
         response = Response(content, headers=upload.headers, media_type=media_type)
         await response(scope, receive, send)
@@ -143,7 +181,7 @@ class Transcriptions:
         events = services.transcribe(
             upload.file.content,
             upload.model,
-            hearing(upload.request, services.listen_options),
+            hearing(upload.request, services.listen_options, self._task),
             max_ms=services.settings.max_file_ms,
         )
         if upload.session is None or services.store is None:
@@ -165,12 +203,15 @@ async def _last(events: AsyncIterator[RecordingEvent]) -> Transcript:
 
 
 async def _stream(
-    events: AsyncIterator[RecordingEvent], headers: dict[str, str], send: Send
+    events: AsyncIterator[RecordingEvent],
+    request: TranscriptionRequest,
+    headers: dict[str, str],
+    send: Send,
 ) -> None:
     """Send what is said as it becomes final. Until something is, an error still has its own status."""
     begun = False
     try:
-        async for message in _messages(events):
+        async for message in _messages(events, request):
             if not begun:
                 await send(_stream_start(headers))
                 begun = True
@@ -182,14 +223,27 @@ async def _stream(
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _messages(events: AsyncIterator[RecordingEvent]) -> AsyncIterator[TranscriptionEvent]:
-    gap = ""
+async def _messages(
+    events: AsyncIterator[RecordingEvent], request: TranscriptionRequest
+) -> AsyncIterator[TranscriptionEvent]:
+    by_speaker = request.response_format == "diarized_json"
+    logprobs = "logprobs" in request.include
+    said = 0
     async for event in events:
         if isinstance(event, FinalEvent):
-            yield TextDeltaEvent(gap + event.utterance.text)
-            gap = " "
+            utterance, begun = event.utterance, said > 0
+            said += 1
+            segment = speaker_segment(said, utterance)
+            yield TextDeltaEvent(
+                f" {utterance.text}" if begun else utterance.text,
+                segment.id if by_speaker else UNSET,
+                word_logprobs(utterance.words, begun=begun) if logprobs else UNSET,
+            )
+            if by_speaker:
+                yield segment
         elif isinstance(event, Transcript):
-            yield TextDoneEvent(event.text, usage_of(event))
+            found = word_logprobs(event.words) if logprobs else UNSET
+            yield TextDoneEvent(event.text, usage_of(event), found)
 
 
 def _stream_start(headers: dict[str, str]) -> dict[str, Any]:
@@ -219,14 +273,17 @@ class Models:
 
     async def list(self, _: Request) -> Response:
         """All models."""
-        models = tuple(self._model(info) for info in await _models(self._services))
-        return _json(ModelList(data=models))
+        infos, default = await _models(self._services), await _default(self._services)
+        return _json(ModelList(data=tuple(self._model(info, default) for info in infos)))
 
     async def get(self, request: Request) -> Response:
         """One model."""
-        return _json(self._model(await _find_model(self._services, request.path_params["id"])))
+        info = await _find_model(self._services, request.path_params["id"])
+        return _json(self._model(info, await _default(self._services)))
 
-    def _model(self, info: RecogniserInfo) -> Model:
+    def _model(self, info: RecogniserInfo, default: Choice) -> Model:
+        is_default = info.name == default.name
+        suppressed = self._services.suppressed().get(info.name)
         return Model(
             id=info.name,
             created=self._created,
@@ -236,12 +293,20 @@ class Models:
             word_times=info.word_times,
             licence=info.licence,
             description=info.description,
+            default=is_default,
+            reason=default.reason if is_default else None,
+            suppressed=UNSET if suppressed is None else dict(suppressed.items()),
         )
 
 
 async def _models(services: Services) -> list[RecogniserInfo]:
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(services.executor, services.models)
+
+
+async def _default(services: Services) -> Choice:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(services.executor, services.default_model)
 
 
 async def _find_model(services: Services, name: str) -> RecogniserInfo:
@@ -251,6 +316,8 @@ async def _find_model(services: Services, name: str) -> RecogniserInfo:
     for model in models:
         if model.name == name:
             return model
+    if is_openai_model(name):
+        return models[0]
     raise ModelNotFoundError(
         f"there is no model {name[:200]!r} here; GET /v1/models lists those there are",
         param="model",

@@ -253,6 +253,8 @@ class WarningMessage(Message, frozen=True, kw_only=True, tag="warning"):
 
     code: Literal["audio_truncated", "audio_gap", "messages_lost", "not_saved"]
     message: str
+    utt: str | None = None
+    """The utterance that it is about."""
 
 
 class ErrorMessage(Message, frozen=True, kw_only=True, tag="error"):

@@ -32,6 +32,7 @@ from gapless.serve.stream.messages import (
     SpeechEndMessage,
     SpeechStartMessage,
     VoiceMessage,
+    WarningMessage,
     WordTime,
 )
 from gapless.serve.stream.work import NotKept
@@ -57,7 +58,9 @@ def event_message(event: ListenEvent | NotKept) -> ServerMessage:  # noqa: PLR09
             return FlushedMessage(id=flush_id)
         case Empty(utt):
             return EmptyMessage(utt=utt)
-        case Failed(utt, error) | NotKept(utt, error):
+        case NotKept(utt, error):
+            return WarningMessage(code="not_saved", message=error.message, utt=utt)
+        case Failed(utt, error):
             return error_message(error, utt)
         case _:
             assert_never(event)

@@ -167,6 +167,11 @@ class StreamSession:
         return len(self._outgoing) > 0 or self.close_code is not None
 
     @property
+    def ending(self) -> bool:
+        """Whether nothing more is taken in: what was is answered, then comes the end."""
+        return self._ending is not None
+
+    @property
     def parked(self) -> bool:
         """Whether the stream waits for its client to come back."""
         return self._parked_until_ms is not None

@@ -11,7 +11,7 @@ import pytest
 from gapless.errors import InvalidAudioError, OverloadError
 from gapless.listen.events import Final
 from gapless.listen.recording import Progress, RecordingEvent
-from gapless.serve.openai.uploads import Steps, Uploads, kept, unless_gone
+from gapless.serve.uploads import Steps, Uploads, kept, unless_gone
 from gapless.settings import Settings
 from gapless.store.contract import SessionRecord, TranscriptQuery
 from gapless.store.sqlite import SqliteStore

@@ -1,0 +1,1 @@
+"""Recognisers that run on the inference engine: encoder, prediction and joint networks as ONNX files."""
