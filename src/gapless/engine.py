@@ -174,10 +174,12 @@ class Engine:
 
         ``options.rate_hz`` is ignored: the recording is read at the rate that fits its first stage.
         """
-        rate_hz = DENOISE_RATE_HZ if options.denoise else LISTEN_RATE_HZ
-        listener = self.open_listener(
-            model, msgspec.structs.replace(options, rate_hz=rate_hz), allow_paths=allow_paths
+        options = msgspec.structs.replace(
+            options,
+            rate_hz=DENOISE_RATE_HZ if options.denoise else LISTEN_RATE_HZ,
+            recognise=msgspec.structs.replace(options.recognise, bulk=True),
         )
+        listener = self.open_listener(model, options, allow_paths=allow_paths)
         return hear_recording(source, listener, max_ms)
 
     def _open_store(self) -> None:

@@ -78,11 +78,11 @@ def engine() -> Engine:
     return Engine()
 
 
-def open_feed(engine: Engine, rings: list[int] | None = None) -> Feed:
+def open_feed(engine: Engine, rings: list[int] | None = None, *, bulk: bool = False) -> Feed:
     encoder = Encoder(
         cast("Inference", engine), cast("Part", engine), SPEC, OwnFeatures(FeatureSpec())
     )
-    return encoder.open(lambda: rings.append(0) if rings is not None else None)
+    return encoder.open(lambda: rings.append(0) if rings is not None else None, bulk=bulk)
 
 
 def advance(feed: Feed) -> bool:
@@ -213,3 +213,12 @@ def test_a_sample_that_is_no_number_is_silence(engine: Engine) -> None:
     advance(feed)
 
     assert np.isfinite(engine.asked[0][0].inputs["x"]).all()
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_windows_of_bulk_work_let_live_ones_go_first(bulk: bool, engine: Engine) -> None:
+    feed = open_feed(engine, bulk=bulk)
+    feed.accept(sound(1))
+    advance(feed)
+
+    assert [request.live for request, _ in engine.asked] == [not bulk]

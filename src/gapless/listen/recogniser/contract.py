@@ -70,6 +70,8 @@ class RecogniseOptions(msgspec.Struct, frozen=True):
     words: bool = True
     partials: bool = True
     task: Literal["transcribe", "translate"] = "transcribe"
+    bulk: bool = False
+    """Whether live utterances go first."""
 
 
 class Hypothesis(msgspec.Struct, frozen=True):

@@ -286,6 +286,7 @@ def listen_options_of(base: ListenOptions, options: StreamOptions) -> ListenOpti
             recognise,
             language=options.language or recognise.language,
             prompt=options.prompt or recognise.prompt,
+            bulk=options.priority == "bulk",
             hotwords=recognise.hotwords if options.hotwords is None else options.hotwords,
             words=recognise.words if options.words is None else options.words,
             partials=recognise.partials if options.interim is None else options.interim,

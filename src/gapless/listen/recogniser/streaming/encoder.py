@@ -64,13 +64,14 @@ class Encoder:
         # Kernels are compiled, or read from their cache, now: the first utterance should not wait for that.
         features.stage().process(np.zeros(LISTEN_RATE_HZ // 10, np.float32))
 
-    def open(self, ring: Callable[[], None]) -> Feed:
+    def open(self, ring: Callable[[], None], *, bulk: bool = False) -> Feed:
         """The feed of one utterance.
 
         Args:
             ring: called from any thread when an answer came.
+            bulk: whether the windows of live utterances go first.
         """
-        return Feed(self, ring)
+        return Feed(self, ring, bulk=bulk)
 
     def open_sequence(self) -> Sequence | None:
         """A stream through the encoder; None where it keeps no state.
@@ -81,7 +82,12 @@ class Encoder:
         return self._inference.open_sequence(self._name) if self._stateful else None
 
     def submit(
-        self, window: Window, sequence: Sequence | None, done: Callable[[Outcome], None]
+        self,
+        window: Window,
+        sequence: Sequence | None,
+        done: Callable[[Outcome], None],
+        *,
+        bulk: bool = False,
     ) -> None:
         """Ask for one window.
 
@@ -100,7 +106,11 @@ class Encoder:
                 (1, *self._length_shape), window.n_frames, self._length_dtype
             )
         request = Request(
-            model=self._name, inputs=inputs, outputs=(self.spec.output,), sequence=sequence
+            model=self._name,
+            inputs=inputs,
+            outputs=(self.spec.output,),
+            sequence=sequence,
+            live=not bulk,
         )
         self._inference.submit(request, done)
 
@@ -117,8 +127,9 @@ class Encoder:
 class Feed:
     """One utterance on its way through the encoder."""
 
-    def __init__(self, encoder: Encoder, ring: Callable[[], None]) -> None:
+    def __init__(self, encoder: Encoder, ring: Callable[[], None], *, bulk: bool = False) -> None:
         self._encoder = encoder
+        self._bulk = bulk
         self._features: Stage = encoder.features.stage()
         self._ring = ring
         self._hop_samples = encoder.features.hop_samples
@@ -243,7 +254,9 @@ class Feed:
         window = self._ready[0]
         self._asked[number] = window
         try:
-            self._encoder.submit(window, self._sequence, partial(self.answer, number))
+            self._encoder.submit(
+                window, self._sequence, partial(self.answer, number), bulk=self._bulk
+            )
         except OverloadError:
             del self._asked[number]
             raise

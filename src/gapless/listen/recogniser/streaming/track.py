@@ -52,7 +52,7 @@ class Track:
         self._utterance = utterance
         self._bell = bell
         self._rung = False
-        self._feed = encoder.open(self.ring)
+        self._feed = encoder.open(self.ring, bulk=utterance.options.bulk)
         self._emissions: tuple[Emission, ...] = ()
         self._told = Hypothesis("")
         self._told_frames = 0
