@@ -25,7 +25,7 @@ from make_speech import LOW, RATE_HZ, ROOT, Samples, Voice, make_noise, synthesi
 from gapless.audio.types import DENOISE_RATE_HZ
 from gapless.clean.denoise import Denoiser
 from gapless.listen.recogniser.contract import RecogniseOptions
-from gapless.listen.recogniser.pocketsphinx import PocketSphinx
+from gapless.listen.recogniser.pocketsphinx.recogniser import PocketSphinx
 
 Speaker: TypeAlias = Callable[[str], Samples]
 

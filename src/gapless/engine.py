@@ -19,10 +19,10 @@ from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo, Wake
-from gapless.listen.recogniser.folders import CARRIED
-from gapless.listen.recogniser.shelf import Shelf
+from gapless.listen.recogniser.shelf.choice import Choice
+from gapless.listen.recogniser.shelf.folders import CARRIED
+from gapless.listen.recogniser.shelf.shelf import Shelf
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
 from gapless.listen.vad import VAD_MODEL

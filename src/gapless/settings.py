@@ -24,7 +24,7 @@ AUTO_MODEL = "auto"
 """As a value of ``model``: the best recogniser that is here."""
 
 GuardName = Literal["no_speech", "no_voice", "repetition", "stock_phrase", "unlikely"]
-"""Rules against invented text; ``listen/recogniser/guards.py`` says what each does."""
+"""Rules against invented text; ``listen/recogniser/whisper/guards.py`` says what each does."""
 
 GUARDS: tuple[GuardName, ...] = get_args(GuardName)
 

@@ -10,8 +10,8 @@ import pytest
 
 from gapless.audio.types import Samples, ms_to_samples
 from gapless.listen.recogniser.contract import Recogniser
-from gapless.listen.recogniser.pocketsphinx import PocketSphinx
-from gapless.listen.recogniser.whisper import Whisper
+from gapless.listen.recogniser.pocketsphinx.recogniser import PocketSphinx
+from gapless.listen.recogniser.whisper.recogniser import Whisper
 from gapless.testing.recogniser import ScriptedRecogniser
 from gapless.testing.recogniser_contract import CHECKS, Check, Subject, check_close
 from gapless.testing.whisper_model import build_whisper_model

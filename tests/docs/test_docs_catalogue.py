@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gapless.listen.recogniser.hub.catalogue import catalogue
+from gapless.listen.recogniser.shelf.hub.catalogue import catalogue
 from gapless.settings import GUARDS
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gapless.infer.open import open_inference
-from gapless.listen.recogniser.folders import CARRIED
-from gapless.listen.recogniser.hub.pull import PullOptions, pull_model
-from gapless.listen.recogniser.install import add_model, verify_model
-from gapless.listen.recogniser.shelf import Shelf
+from gapless.listen.recogniser.shelf.folders import CARRIED
+from gapless.listen.recogniser.shelf.hub.pull import PullOptions, pull_model
+from gapless.listen.recogniser.shelf.install import add_model, verify_model
+from gapless.listen.recogniser.shelf.shelf import Shelf
 from gapless.settings import Settings
 from gapless.testing.hub import LocalHub
 from gapless.testing.nemo_models import write_fastconformer, write_nemo, write_nemo_ctc

@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gapless.listen.recogniser.guards import STOCK_PHRASES, Evidence, fold, is_confident, judge
+from gapless.listen.recogniser.whisper.guards import (
+    STOCK_PHRASES,
+    Evidence,
+    fold,
+    is_confident,
+    judge,
+)
 
 words = st.sampled_from(
     ["thank", "you", "for", "watching", "no", "so", "the", "end", "ja", "ご視聴"]

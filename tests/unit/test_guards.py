@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from gapless.listen.recogniser.guards import (
+from gapless.listen.recogniser.whisper.guards import (
     STOCK_PHRASES,
     Evidence,
     Guards,

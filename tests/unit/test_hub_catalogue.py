@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from gapless.listen.recogniser.hub.catalogue import PLAIN_NAME, CatalogueModel, catalogue
-from gapless.listen.recogniser.whisper import MODEL_FILES
+from gapless.listen.recogniser.shelf.hub.catalogue import PLAIN_NAME, CatalogueModel, catalogue
+from gapless.listen.recogniser.whisper.recogniser import MODEL_FILES
 
 MODELS = tuple(catalogue().values())
 

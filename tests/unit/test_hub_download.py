@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gapless.errors import ConnectionLostError, ModelError, ModelNotFoundError, StoreError
-from gapless.listen.recogniser.hub.download import ATTEMPTS, Expected, download
+from gapless.listen.recogniser.shelf.hub.download import ATTEMPTS, Expected, download
 from gapless.testing.hub import COMMIT, Fault, LocalHub
 
 CONTENT = bytes(range(256)) * 40

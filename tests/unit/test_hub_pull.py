@@ -19,13 +19,13 @@ from gapless.errors import (
     OverloadError,
     StoreError,
 )
-from gapless.listen.recogniser.folders import folder_kind
-from gapless.listen.recogniser.hub import pull
-from gapless.listen.recogniser.hub.catalogue import CatalogueFile, CatalogueModel, catalogue
-from gapless.listen.recogniser.hub.client import hub_endpoint
-from gapless.listen.recogniser.hub.pull import PullOptions, pull_model
-from gapless.listen.recogniser.receipt import RECEIPT_FILE, differences, read_receipt
-from gapless.listen.recogniser.whisper import Whisper
+from gapless.listen.recogniser.shelf.folders import folder_kind
+from gapless.listen.recogniser.shelf.hub import pull
+from gapless.listen.recogniser.shelf.hub.catalogue import CatalogueFile, CatalogueModel, catalogue
+from gapless.listen.recogniser.shelf.hub.client import hub_endpoint
+from gapless.listen.recogniser.shelf.hub.pull import PullOptions, pull_model
+from gapless.listen.recogniser.shelf.receipt import RECEIPT_FILE, differences, read_receipt
+from gapless.listen.recogniser.whisper.recogniser import Whisper
 from gapless.testing.hub import COMMIT, LocalHub
 from gapless.testing.whisper_model import build_whisper_model
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gapless.errors import ConfigError, ModelError, ModelNotFoundError
-from gapless.listen.recogniser.folders import folder_info, folder_kind, recogniser_folders
-from gapless.listen.recogniser.install import Verified, add_model, remove_model, verify_model
-from gapless.listen.recogniser.receipt import RECEIPT_FILE, read_receipt
+from gapless.listen.recogniser.shelf.folders import folder_info, folder_kind, recogniser_folders
+from gapless.listen.recogniser.shelf.install import Verified, add_model, remove_model, verify_model
+from gapless.listen.recogniser.shelf.receipt import RECEIPT_FILE, read_receipt
 from gapless.testing.streaming_models import write_recogniser
 from gapless.testing.whisper_model import build_whisper_model
 

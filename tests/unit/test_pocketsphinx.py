@@ -11,9 +11,14 @@ import pytest
 
 from gapless.audio.types import Samples, ms_to_samples
 from gapless.errors import MissingDependencyError, ModelError
-from gapless.listen.recogniser import sphinx_library
-from gapless.listen.recogniser.pocketsphinx import PocketSphinx, pauses, to_int16, to_words
-from gapless.listen.recogniser.sphinx_library import SphinxSegment
+from gapless.listen.recogniser.pocketsphinx import library as sphinx_library
+from gapless.listen.recogniser.pocketsphinx.library import SphinxSegment
+from gapless.listen.recogniser.pocketsphinx.recogniser import (
+    PocketSphinx,
+    pauses,
+    to_int16,
+    to_words,
+)
 from gapless.testing.recogniser_contract import recognise
 
 PHRASES = (("how are you doing today", 350, 1835), ("one two three four five", 8177, 9968))

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from gapless.listen.recogniser.choice import Candidate, choose, cpus_by_size
+from gapless.listen.recogniser.shelf.choice import Candidate, choose, cpus_by_size
 
 SPHINX = Candidate(name="pocketsphinx", own=False, languages=("en",), live=True, quality=0)
 COMMANDS = Candidate(

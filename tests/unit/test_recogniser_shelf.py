@@ -12,12 +12,12 @@ import pytest
 
 from gapless.errors import ConfigError, ModelError, ModelNotFoundError, OverloadError
 from gapless.infer.open import open_inference
-from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.listen.recogniser.places import PlacesStats
-from gapless.listen.recogniser.pocketsphinx import PocketSphinx
-from gapless.listen.recogniser.shelf import MOST_LOADED, Shelf
-from gapless.listen.recogniser.whisper import Whisper
+from gapless.listen.recogniser.pocketsphinx.recogniser import PocketSphinx
+from gapless.listen.recogniser.shelf.choice import Choice
+from gapless.listen.recogniser.shelf.shelf import MOST_LOADED, Shelf
+from gapless.listen.recogniser.whisper.recogniser import Whisper
 from gapless.settings import Settings
 from gapless.testing.recogniser_contract import recognise
 from gapless.testing.streaming_models import make_babble, write_recogniser

@@ -16,8 +16,8 @@ from gapless.audio.types import Samples
 from gapless.errors import ConfigError, ModelError
 from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import RecogniseOptions, Result
-from gapless.listen.recogniser.guards import Guards
-from gapless.listen.recogniser.whisper import (
+from gapless.listen.recogniser.whisper.guards import Guards
+from gapless.listen.recogniser.whisper.recogniser import (
     Whisper,
     is_whisper_folder,
     to_evidence,

@@ -165,7 +165,7 @@ def _most_streams(said: dict[str, str], count: int | None, most: int) -> Case:
 
 
 def _recognisers(speech: str) -> Case:
-    from gapless.listen.recogniser.shelf import Shelf
+    from gapless.listen.recogniser.shelf.shelf import Shelf
     from gapless.settings import load_settings
 
     shelf = Shelf(load_settings().settings)

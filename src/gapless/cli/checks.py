@@ -125,8 +125,8 @@ def check_models(settings: Settings) -> Check:
 
     def probe() -> str:
         from gapless.infer.open import open_inference
-        from gapless.listen.recogniser.folders import CARRIED
-        from gapless.listen.recogniser.shelf import Shelf
+        from gapless.listen.recogniser.shelf.folders import CARRIED
+        from gapless.listen.recogniser.shelf.shelf import Shelf
 
         with (
             open_inference(settings, carried=(CARRIED,)) as inference,
@@ -197,7 +197,7 @@ def check_port(settings: Settings) -> Check:
 
 def check_hub(_settings: Settings) -> Check:
     """Models can be pulled by name."""
-    from gapless.listen.recogniser.hub.client import hub_endpoint
+    from gapless.listen.recogniser.shelf.hub.client import hub_endpoint
 
     endpoint = hub_endpoint()
     try:

@@ -15,11 +15,11 @@ import msgspec
 from gapless.cli.tensor_models import list_entries, table_console
 from gapless.infer.repository.manifest import Manifest
 from gapless.infer.repository.scan import Entry
-from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniserInfo
-from gapless.listen.recogniser.folders import recogniser_folders
-from gapless.listen.recogniser.hub.catalogue import catalogue
-from gapless.listen.recogniser.shelf import Shelf
+from gapless.listen.recogniser.shelf.choice import Choice
+from gapless.listen.recogniser.shelf.folders import recogniser_folders
+from gapless.listen.recogniser.shelf.hub.catalogue import catalogue
+from gapless.listen.recogniser.shelf.shelf import Shelf
 from gapless.settings import Settings
 
 MOST_NAMED: Final = 6

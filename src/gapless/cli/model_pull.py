@@ -13,8 +13,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-from gapless.listen.recogniser.hub.pull import PullOptions, pull_model
-from gapless.listen.recogniser.receipt import read_receipt
+from gapless.listen.recogniser.shelf.hub.pull import PullOptions, pull_model
+from gapless.listen.recogniser.shelf.receipt import read_receipt
 from gapless.settings import Settings
 
 

@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from gapless.listen.recogniser.folders import recogniser_folders
-from gapless.listen.recogniser.install import Verified, verify_model
+from gapless.listen.recogniser.shelf.folders import recogniser_folders
+from gapless.listen.recogniser.shelf.install import Verified, verify_model
 from gapless.settings import Settings
 
 MARKS: Final = {"ok": ("✓", "green"), "unknown": ("?", "yellow"), "broken": ("✗", "red")}

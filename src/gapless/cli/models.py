@@ -76,7 +76,7 @@ def pull(resolved: Resolved, name: str, *, include: tuple[str, ...], as_json: bo
     Hugging Face, or the one that $HF_ENDPOINT names.
     """
     from gapless.cli.model_pull import pull as pull_one
-    from gapless.listen.recogniser.hub.pull import PullOptions
+    from gapless.listen.recogniser.shelf.hub.pull import PullOptions
 
     pulled = pull_one(resolved.settings, name, PullOptions(include=include))
     if as_json:
@@ -102,7 +102,7 @@ def add(resolved: Resolved, folder: Path, *, name: str | None, link: bool, as_js
     FOLDER holds a Whisper model in CTranslate2 format, or the ONNX files and tokens of a model of a known kind. It is
     left as it is.
     """
-    from gapless.listen.recogniser.install import add_model
+    from gapless.listen.recogniser.shelf.install import add_model
 
     target = add_model(folder, resolved.settings.models_path, name, link=link)
     if as_json:
@@ -120,7 +120,7 @@ def add(resolved: Resolved, folder: Path, *, name: str | None, link: bool, as_js
 @with_settings("models_dir")
 def remove(resolved: Resolved, name: str, *, yes: bool, as_json: bool) -> None:
     """Remove a recogniser that was pulled or added."""
-    from gapless.listen.recogniser.install import remove_model, require_model
+    from gapless.listen.recogniser.shelf.install import remove_model, require_model
 
     folder = require_model(name, resolved.settings.models_path)
     if not yes:

@@ -15,7 +15,7 @@ from gapless.cli.options import examples, with_settings
 from gapless.settings import Resolved, Settings, Source
 
 if TYPE_CHECKING:
-    from gapless.listen.recogniser.choice import Choice
+    from gapless.listen.recogniser.shelf.choice import Choice
     from gapless.serve.server import Addresses
 
 

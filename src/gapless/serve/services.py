@@ -11,8 +11,8 @@ from typing import BinaryIO, Protocol
 
 from gapless.infer.inference import Inference
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniserInfo, Wake
+from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recording import RecordingEvent
 from gapless.settings import GuardName, Settings
 from gapless.store.contract import Store

@@ -18,8 +18,8 @@ from gapless.errors import ModelNotFoundError
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo, Wake
+from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.serve.services import Services
 from gapless.settings import GuardName, Settings

@@ -12,7 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from gapless.errors import ProtocolError
-from gapless.listen.recogniser.shelf import DEFAULT_NAMES
+from gapless.listen.recogniser.shelf.shelf import DEFAULT_NAMES
 from gapless.serve.asr_v2.batch import read_wish
 from gapless.serve.asr_v2.dialect import CONTROLS, AsrV2Dialect
 from gapless.serve.recordings import RecordingEndpoint, Wish

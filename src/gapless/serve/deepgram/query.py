@@ -22,7 +22,7 @@ from gapless.audio.format import (
     Encoding,
 )
 from gapless.errors import ProtocolError, UnsupportedAudioError
-from gapless.listen.recogniser.shelf import DEFAULT_NAMES
+from gapless.listen.recogniser.shelf.shelf import DEFAULT_NAMES
 from gapless.serve.deepgram.messages import DeepgramWarning
 from gapless.serve.stream.messages import StreamOptions
 

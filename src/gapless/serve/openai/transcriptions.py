@@ -25,9 +25,9 @@ from starlette.types import Receive, Scope, Send
 
 from gapless.errors import GaplessError, InvalidAudioError, ModelNotFoundError, ProtocolError
 from gapless.listen.events import Final as FinalEvent
-from gapless.listen.recogniser.choice import Choice
 from gapless.listen.recogniser.contract import RecogniserInfo
-from gapless.listen.recogniser.shelf import DEFAULT_NAMES
+from gapless.listen.recogniser.shelf.choice import Choice
+from gapless.listen.recogniser.shelf.shelf import DEFAULT_NAMES
 from gapless.listen.recording import RecordingEvent
 from gapless.serve.openai.fields import hearing, is_openai_model, language_of, read_request
 from gapless.serve.openai.messages import (

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gapless.errors import ModelNotFoundError, ProtocolError
 from gapless.listen.recogniser.contract import RecogniserInfo
-from gapless.listen.recogniser.shelf import DEFAULT_NAMES
+from gapless.listen.recogniser.shelf.shelf import DEFAULT_NAMES
 
 PROGRAM: Final = "gapless"
 NO_URL: Final = ""

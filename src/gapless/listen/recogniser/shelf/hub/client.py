@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from gapless.errors import ConfigError, ConnectionLostError, ModelError, ModelNotFoundError
-from gapless.listen.recogniser.hub.catalogue import PLAIN_NAME
+from gapless.listen.recogniser.shelf.hub.catalogue import PLAIN_NAME
 
 DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"

@@ -14,9 +14,9 @@ from typing import Literal
 import msgspec
 
 from gapless.errors import ConfigError, ModelError, ModelNotFoundError, StoreError
-from gapless.listen.recogniser.folders import CARRIED, make_recogniser, recogniser_folders
-from gapless.listen.recogniser.hub.catalogue import PLAIN_NAME, catalogue
-from gapless.listen.recogniser.receipt import (
+from gapless.listen.recogniser.shelf.folders import CARRIED, make_recogniser, recogniser_folders
+from gapless.listen.recogniser.shelf.hub.catalogue import PLAIN_NAME, catalogue
+from gapless.listen.recogniser.shelf.receipt import (
     Receipt,
     ReceiptFile,
     differences,

@@ -21,16 +21,16 @@ from typing import Final, TypeAlias
 import msgspec
 
 from gapless.errors import ConfigError, ModelError, OverloadError, StoreError
-from gapless.listen.recogniser.folders import WHISPER_FILES, folder_kind, make_recogniser
-from gapless.listen.recogniser.hub.catalogue import (
+from gapless.listen.recogniser.shelf.folders import WHISPER_FILES, folder_kind, make_recogniser
+from gapless.listen.recogniser.shelf.hub.catalogue import (
     MEBIBYTE,
     PLAIN_NAME,
     CatalogueModel,
     catalogue,
 )
-from gapless.listen.recogniser.hub.client import TIMEOUT_S, HubClient, Listing, hub_endpoint
-from gapless.listen.recogniser.hub.download import Expected, download
-from gapless.listen.recogniser.receipt import write_receipt
+from gapless.listen.recogniser.shelf.hub.client import TIMEOUT_S, HubClient, Listing, hub_endpoint
+from gapless.listen.recogniser.shelf.hub.download import Expected, download
+from gapless.listen.recogniser.shelf.receipt import write_receipt
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many bytes are here, and of how many."""

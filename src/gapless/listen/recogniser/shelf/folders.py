@@ -14,16 +14,20 @@ import msgspec
 
 from gapless.errors import ModelError
 from gapless.listen.recogniser.contract import RecogniserInfo
-from gapless.listen.recogniser.hub.catalogue import catalogue
+from gapless.listen.recogniser.shelf.hub.catalogue import catalogue
 from gapless.listen.recogniser.streaming.manifest import MANIFEST_FILE
-from gapless.listen.recogniser.whisper import MODEL_FILES, is_whisper_folder, whisper_info
+from gapless.listen.recogniser.whisper.recogniser import (
+    MODEL_FILES,
+    is_whisper_folder,
+    whisper_info,
+)
 
 FolderKind: TypeAlias = Literal["whisper", "streaming"]
 
 WHISPER_FILES: Final = (*MODEL_FILES, "vocabulary.*", "preprocessor_config.json")
 """Patterns of all files of a Whisper."""
 
-CARRIED: Final = Path(__file__).parent / "carried"
+CARRIED: Final = Path(__file__).parents[1] / "carried"
 """Recognisers that come with Gapless."""
 
 

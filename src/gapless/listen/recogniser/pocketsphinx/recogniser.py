@@ -31,7 +31,7 @@ from gapless.listen.recogniser.contract import (
     Wake,
 )
 from gapless.listen.recogniser.places import Places, PlacesStats
-from gapless.listen.recogniser.sphinx_library import (
+from gapless.listen.recogniser.pocketsphinx.library import (
     FRAMES_PER_SECOND,
     SphinxDecoder,
     SphinxSegment,

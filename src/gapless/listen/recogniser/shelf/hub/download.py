@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 import msgspec
 
 from gapless.errors import ConnectionLostError, ModelError, StoreError
-from gapless.listen.recogniser.hub.client import TIMEOUT_S, USER_AGENT, refusal, unreachable
+from gapless.listen.recogniser.shelf.hub.client import TIMEOUT_S, USER_AGENT, refusal, unreachable
 
 if TYPE_CHECKING:
     from hashlib import _Hash

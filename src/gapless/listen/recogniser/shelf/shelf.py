@@ -18,24 +18,24 @@ from typing import Final, final
 
 from gapless.errors import ConfigError, ModelError, ModelNotFoundError, OverloadError
 from gapless.infer.inference import Inference
-from gapless.listen.recogniser.choice import (
+from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
+from gapless.listen.recogniser.pocketsphinx.recogniser import POCKETSPHINX, PocketSphinx
+from gapless.listen.recogniser.shelf.choice import (
     UNKNOWN_QUALITY,
     Candidate,
     Choice,
     choose,
     cpus_by_size,
 )
-from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
-from gapless.listen.recogniser.folders import (
+from gapless.listen.recogniser.shelf.folders import (
     CARRIED,
     folder_info,
     folder_kind,
     recogniser_folders,
 )
-from gapless.listen.recogniser.guards import Guards
-from gapless.listen.recogniser.hub.catalogue import catalogue
-from gapless.listen.recogniser.pocketsphinx import POCKETSPHINX, PocketSphinx
-from gapless.listen.recogniser.whisper import Whisper, is_whisper_folder
+from gapless.listen.recogniser.shelf.hub.catalogue import catalogue
+from gapless.listen.recogniser.whisper.guards import Guards
+from gapless.listen.recogniser.whisper.recogniser import Whisper, is_whisper_folder
 from gapless.settings import AUTO_MODEL, GuardName, Settings
 from gapless.tune.probe import usable_cpus
 

@@ -1,0 +1,1 @@
+"""PocketSphinx: the recogniser that needs nothing."""

@@ -1,0 +1,1 @@
+"""Which recognisers are here, which of them is the default, and how more are fetched."""

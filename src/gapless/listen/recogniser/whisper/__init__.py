@@ -1,0 +1,1 @@
+"""Whisper models in CTranslate2 format, and the guards against what they invent."""
