@@ -19,7 +19,7 @@ from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.listener import Listener, ListenOptions
-from gapless.listen.recogniser.contract import RecogniseOptions, RecogniserInfo, Wake
+from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, RecogniserInfo, Wake
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recogniser.shelf.folders import CARRIED
 from gapless.listen.recogniser.shelf.shelf import Shelf
@@ -138,6 +138,14 @@ class Engine:
     def default_model(self) -> Choice:
         """The recogniser that is used where none is asked for, and why."""
         return self._shelf.default()
+
+    def recogniser(self, name: str | None = None) -> Recogniser:
+        """The recogniser of that name, or the default; blocks while it loads.
+
+        Raises:
+            ModelNotFoundError: no such model here.
+        """
+        return self._shelf.get(name)
 
     def open_listener(
         self,

@@ -1,0 +1,1 @@
+"""Training of ``commands-en``, the small English speech model that comes with Gapless."""
