@@ -121,6 +121,7 @@ class Client:
         endpointing_ms: int | None = None,
         denoise: float | Literal["off", "on"] | None = None,
         hotwords: tuple[str, ...] | None = None,
+        n_best: int | None = None,
         priority: Literal["live", "bulk"] | None = None,
         save: bool | None = None,
     ) -> Stream:
@@ -136,6 +137,7 @@ class Client:
             endpointing_ms=endpointing_ms,
             denoise=denoise,
             hotwords=hotwords,
+            n_best=n_best,
             priority=priority,
             save=save,
         )

@@ -23,8 +23,10 @@ ENV_PREFIX = "GAPLESS_"
 AUTO_MODEL = "auto"
 """As a value of ``model``: the best recogniser that is here."""
 
-GuardName = Literal["no_speech", "no_voice", "repetition", "stock_phrase", "unlikely"]
-"""Rules against invented text; ``listen/recogniser/whisper/guards.py`` says what each does."""
+GuardName = Literal[
+    "no_speech", "no_voice", "repetition", "stock_phrase", "unlikely", "low_confidence"
+]
+"""Rules against invented text; ``listen/recogniser/guards.py`` says what each does."""
 
 GUARDS: tuple[GuardName, ...] = get_args(GuardName)
 
@@ -141,7 +143,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         tuple[GuardName, ...],
         _field(
             "listen",
-            "Rules by which text that a Whisper model invents is dropped; those left out are off.",
+            "Rules by which text that a model invents is dropped; those left out are off.",
         ),
     ] = GUARDS
     decoders: Annotated[

@@ -17,6 +17,7 @@ from gapless.errors import ConfigError, GaplessError, ModelError, ModelNotFoundE
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
 from gapless.listen.recogniser.contract import Hypothesis, RecogniseOptions, Recognition, Result
+from gapless.listen.recogniser.guards import OF_WORDS, Guards
 from gapless.listen.recogniser.streaming.recogniser import StreamingRecogniser
 from gapless.settings import Settings
 from gapless.testing.streaming_models import DIGITS, make_babble, make_blast, write_recogniser
@@ -58,8 +59,12 @@ class Bench:
             self._engine = self._stack.enter_context(open_inference(options))
         return self._engine
 
-    def open(self, name: str, *, places: int = 128) -> StreamingRecogniser:
-        recogniser = StreamingRecogniser(self._folder / name, self.engine, places=places)
+    def open(
+        self, name: str, guards: Guards | None = None, *, places: int = 128
+    ) -> StreamingRecogniser:
+        recogniser = StreamingRecogniser(
+            self._folder / name, self.engine, places=places, guards=guards
+        )
         self._stack.callback(recogniser.close)
         return recogniser
 
@@ -292,15 +297,35 @@ def test_silent_tokens_and_words_that_are_not_sure_give_no_text(
 ) -> None:
     write_recogniser(tmp_path / "all")
     write_recogniser(tmp_path / "sure", more="[decode]\nmin_confidence = 0.8\n")
-    every, sure = hear(bench.open("all"), BABBLE), hear(bench.open("sure"), BABBLE)
+    recogniser = bench.open("sure")
+    every, sure = hear(bench.open("all"), BABBLE), hear(recogniser, BABBLE)
 
     assert sure.tokens == every.tokens
     assert 0 < len(sure.words) < len(every.words)
     assert [word.text for word in sure.words] == [
         word.text for word in every.words if (word.confidence or 0) >= 0.8
     ]
+    dropped = len(every.words) - len(sure.words)
+    assert recogniser.suppressed() == {"low_confidence": dropped}
+    unguarded = bench.open("sure", Guards((), OF_WORDS))
+    assert hear(unguarded, BABBLE).words == every.words
+    assert unguarded.suppressed() == {}
     spoken = [token for token in every.tokens if token != len(DIGITS) + 1]
     assert [word.text for word in every.words] == [DIGITS[token - 1] for token in spoken]
+
+
+def test_other_ways_to_understand_an_utterance_are_different_and_less_likely(
+    bench: Bench, tmp_path: Path
+) -> None:
+    write_recogniser(tmp_path / "digits")
+    recogniser = bench.open("digits")
+    plain, several = hear(recogniser, BABBLE), hear(recogniser, BABBLE, n_best=3)
+
+    assert plain.alternatives == ()
+    assert several.text == hear(recogniser, BABBLE, n_best=2).text
+    assert 1 <= len(several.alternatives) <= 2
+    texts = [several.text, *(other.text for other in several.alternatives)]
+    assert len(set(texts)) == len(texts)
 
 
 def test_a_hypothesis_says_how_long_nothing_was_heard(bench: Bench, tmp_path: Path) -> None:
@@ -362,6 +387,15 @@ def test_a_folder_that_does_not_fit_its_parts_is_refused_and_says_why(
     toml.write_text(toml.read_text("utf-8").replace(*mend), "utf-8")
 
     with pytest.raises(kind, match=says):
+        bench.open("digits")
+
+
+def test_tokens_of_another_model_are_refused(bench: Bench, tmp_path: Path) -> None:
+    write_recogniser(tmp_path / "digits")
+    tokens = tmp_path / "digits" / "tokens.txt"
+    tokens.write_text("".join(tokens.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+
+    with pytest.raises(ModelError, match=r"joiner gives \d+ scores, but \d+ tokens"):
         bench.open("digits")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gapless.listen.recogniser.whisper.guards import (
+from gapless.listen.recogniser.guards import (
     STOCK_PHRASES,
     Evidence,
     fold,

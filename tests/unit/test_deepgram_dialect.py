@@ -21,6 +21,7 @@ from gapless.serve.stream.messages import (
     FinalMessage,
     FlushedMessage,
     Limits,
+    OtherText,
     PartialMessage,
     ProgressMessage,
     ReadyMessage,
@@ -149,6 +150,17 @@ def test_a_final_is_a_result_with_words_in_seconds(talk: Callable[..., Talk]) ->
             },
         }
     ]
+
+
+def test_other_ways_to_understand_a_final_come_after_the_best(talk: Callable[..., Talk]) -> None:
+    others = (OtherText("One two?", 0.5), OtherText("One"))
+    message = msgspec.structs.replace(final("One, two."), alternatives=others)
+    (result,) = talk().hear(message)
+
+    assert [
+        (each["transcript"], each["confidence"], len(each["words"]))
+        for each in result["channel"]["alternatives"]
+    ] == [("One, two.", 0.75, 2), ("One two?", 0.5, 0), ("One", 0.0, 0)]
 
 
 def test_without_endpointing_pauses_are_not_told(talk: Callable[..., Talk]) -> None:

@@ -25,7 +25,7 @@ def test_everything_that_can_be_followed_is() -> None:
     asked = ask(
         "model=commands-en&language=en-US&encoding=mulaw&sample_rate=8000&channels=2&interim_results=true"
         "&endpointing=300&utterance_end_ms=1000&vad_events=true&keyterm=Gapless&keyterm=voice%20engine"
-        "&keywords=ring:2&keywords=fire:-5&keywords=bell&utterances=true"
+        "&keywords=ring:2&keywords=fire:-5&keywords=bell&utterances=true&alternatives=3"
         "&punctuate=true&smart_format=true&tag=x&version=latest&mip_opt_out=true"
     )
     assert asked == Asked(
@@ -39,6 +39,7 @@ def test_everything_that_can_be_followed_is() -> None:
             words=True,
             endpointing_ms=300,
             hotwords=("Gapless", "voice engine", "ring", "bell"),
+            n_best=3,
         ),
         interim=True,
         vad_events=True,

@@ -5,7 +5,9 @@ from typing import get_args
 
 import pytest
 
-from gapless.listen.recogniser.whisper.guards import (
+from gapless.listen.recogniser.guards import (
+    OF_WHOLE_TEXTS,
+    OF_WORDS,
     STOCK_PHRASES,
     Evidence,
     Guards,
@@ -73,7 +75,7 @@ def test_each_guard_fires_on_its_own_evidence(
     assert judge(heard, lambda _start, _end: speech_ms) == guard
 
 
-@pytest.mark.parametrize("name", GUARDS)
+@pytest.mark.parametrize("name", OF_WHOLE_TEXTS)
 def test_a_guard_that_is_off_stays_silent(name: GuardName) -> None:
     caught = {
         "no_speech": (evidence(logprob=-1.2, no_speech=0.7), None),
@@ -145,4 +147,4 @@ def test_what_is_dropped_is_counted_under_its_guard() -> None:
 
 
 def test_all_guards_are_on_unless_the_settings_say_otherwise() -> None:
-    assert set(Guards().counts()) == set(get_args(GuardName))
+    assert {*Guards().counts(), *Guards(concerned=OF_WORDS).counts()} == set(get_args(GuardName))

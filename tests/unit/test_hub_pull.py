@@ -19,7 +19,7 @@ from gapless.errors import (
     OverloadError,
     StoreError,
 )
-from gapless.listen.recogniser.shelf.folders import folder_kind
+from gapless.listen.recogniser.shelf.folders import folder_info, folder_kind
 from gapless.listen.recogniser.shelf.hub import pull
 from gapless.listen.recogniser.shelf.hub.catalogue import CatalogueFile, CatalogueModel, catalogue
 from gapless.listen.recogniser.shelf.hub.client import hub_endpoint
@@ -27,6 +27,7 @@ from gapless.listen.recogniser.shelf.hub.pull import PullOptions, pull_model
 from gapless.listen.recogniser.shelf.receipt import RECEIPT_FILE, differences, read_receipt
 from gapless.listen.recogniser.whisper.recogniser import Whisper
 from gapless.testing.hub import COMMIT, LocalHub
+from gapless.testing.nemo_models import write_tone_ctc
 from gapless.testing.whisper_model import build_whisper_model
 
 REPOSITORY = "Systran/faster-whisper-tiny"
@@ -139,6 +140,27 @@ def test_a_file_that_has_changed_on_the_hub_is_noticed_before_anything_is_fetche
     with pytest.raises(ModelError, match=r"model\.bin of .* has changed since"):
         fetch(hub, tmp_path, "tiny")
     assert hub.requests == []
+
+
+def test_networks_get_what_the_catalogue_knows_of_them(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = write_tone_ctc(tmp_path / "source")
+    files = {path.name: path.read_bytes() for path in here.iterdir()}
+    entry = next(model for model in catalogue().values() if model.engine == "gapless")
+    hub.repositories[entry.repository] = files
+    wanted = tuple(
+        CatalogueFile(name, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        for name, data in files.items()
+    )
+    offer(monkeypatch, msgspec.structs.replace(entry, files=wanted))
+    folder = fetch(hub, tmp_path / "models", entry.name)
+
+    info = folder_info(entry.name, folder)
+    assert info.languages == entry.languages
+    assert info.licence == entry.licence
+    assert info.description == entry.description
+    assert info.owner == entry.repository.partition("/")[0]
 
 
 def test_what_is_here_is_not_fetched_again(

@@ -248,6 +248,7 @@ def test_what_a_client_asks_for_is_done() -> None:
         endpointing_ms=900,
         denoise=0.7,
         hotwords=("gapless",),
+        n_best=3,
         sample_rate=48_000,
     )
 
@@ -257,7 +258,7 @@ def test_what_a_client_asks_for_is_done() -> None:
     assert options.denoise == 0.7
     assert options.segment.endpointing_ms == 900
     assert options.recognise == RecogniseOptions(
-        language="en", hotwords=("gapless",), words=False, partials=False
+        language="en", hotwords=("gapless",), words=False, partials=False, n_best=3
     )
 
 

@@ -10,6 +10,7 @@ from gapless.serve.stream.messages import (
     EndMessage,
     FinalMessage,
     HearingOptions,
+    OtherText,
     StartMessage,
     StreamOptions,
     WordTime,
@@ -32,6 +33,7 @@ def test_a_final_looks_on_the_wire_as_the_reference_says() -> None:
         language="en",
         confidence=0.5,
         words=(WordTime("hello", 20, 890, 0.5),),
+        alternatives=(OtherText("yellow", 0.25),),
     )
 
     assert msgspec.json.decode(encode(message)) == {
@@ -46,6 +48,7 @@ def test_a_final_looks_on_the_wire_as_the_reference_says() -> None:
         "confidence": 0.5,
         "words": [{"w": "hello", "start_ms": 20, "end_ms": 890, "conf": 0.5}],
         "speaker": None,
+        "alternatives": [{"text": "yellow", "confidence": 0.25}],
     }
 
 
@@ -65,13 +68,13 @@ def test_what_a_client_cannot_read_is_a_protocol_error() -> None:
 def test_the_query_has_the_same_names_as_start() -> None:
     query = (
         "model=m&language=en&encoding=mulaw&sample_rate=8000&channels=2&interim=false&words=1"
-        "&endpointing_ms=700&denoise=0.5&hotwords=alpha,%20beta&priority=bulk&save=true"
+        "&endpointing_ms=700&denoise=0.5&hotwords=alpha,%20beta&priority=bulk&save=true&n_best=3"
         "&prompt=hi&turns=manual&vad_threshold=0.4&padding_ms=100&voice=true"
     )
     start = decode_client(
         '{"type":"start","model":"m","language":"en","encoding":"mulaw","sample_rate":8000,'
         '"channels":2,"interim":false,"words":true,"endpointing_ms":700,"denoise":0.5,'
-        '"hotwords":["alpha","beta"],"priority":"bulk","save":true,'
+        '"hotwords":["alpha","beta"],"priority":"bulk","save":true,"n_best":3,'
         '"prompt":"hi","turns":"manual","vad_threshold":0.4,"padding_ms":100,"voice":true}'
     )
 

@@ -16,7 +16,7 @@ from gapless.audio.types import Samples
 from gapless.errors import ConfigError, ModelError
 from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import RecogniseOptions, Result
-from gapless.listen.recogniser.whisper.guards import Guards
+from gapless.listen.recogniser.guards import Guards
 from gapless.listen.recogniser.whisper.recogniser import (
     Whisper,
     is_whisper_folder,

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from gapless.errors import GaplessError
+from gapless.listen.recogniser.contract import Alternative
 from gapless.listen.voice import Voice
 from gapless.transcript import Utterance
 
@@ -52,6 +53,8 @@ class Final(msgspec.Struct, frozen=True):
     """What was said; never revised."""
 
     utterance: Utterance
+    alternatives: tuple[Alternative, ...] = ()
+    """What else it may have been, where that was asked for; the likeliest first."""
 
 
 class Empty(msgspec.Struct, frozen=True):

@@ -193,7 +193,8 @@ class Utterances:
                 self._recognition = None
                 self._finishing = False
                 if news.text:
-                    events.append(Final(_utterance(task.utt, self._start, task.start, news)))
+                    said = _utterance(task.utt, self._start, task.start, news)
+                    events.append(Final(said, news.alternatives))
                 else:
                     events.append(Empty(task.utt))
                 return True

@@ -72,6 +72,8 @@ class RecogniseOptions(msgspec.Struct, frozen=True):
     task: Literal["transcribe", "translate"] = "transcribe"
     bulk: bool = False
     """Whether live utterances go first."""
+    n_best: int = 1
+    """Ways to understand the utterance that are asked for; there may be fewer."""
 
 
 class Hypothesis(msgspec.Struct, frozen=True):
@@ -81,6 +83,13 @@ class Hypothesis(msgspec.Struct, frozen=True):
     stable_chars: int = 0
     silent_ms: int = 0
     """How long nothing new was heard, up to the last sample that is behind this hypothesis; 0 where it is not known."""
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """Another way to understand an utterance."""
+
+    text: str
+    confidence: float | None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -95,6 +104,8 @@ class Result(msgspec.Struct, frozen=True):
     compression_ratio: float | None = None
     tokens: tuple[int, ...] = ()
     temperature: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    """Those beside ``text``, the likeliest first."""
 
 
 class Recognition(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import msgspec
 
@@ -60,6 +60,8 @@ from gapless.serve.stream.messages import (
     StreamOptions,
 )
 from gapless.serve.stream.session import StreamSession
+
+Alternatives: TypeAlias = tuple[Alternative, ...]
 
 IDLE_MS: Final = 10_000
 """Deepgram's own: a stream without audio or ``KeepAlive`` ends after this."""
@@ -225,8 +227,11 @@ class DeepgramDialect:
         self._open.discard(message.utt)
         words = words_of(message.words)
         self._last_word_ms = message.words[-1].end_ms if message.words else message.end_ms
-        alternative = Alternative(message.text, message.confidence or 0.0, words)
-        return self._result(alternative, (message.start_ms, message.end_ms), is_final=True)
+        best = Alternative(message.text, message.confidence or 0.0, words)
+        others = (
+            Alternative(other.text, other.confidence or 0.0) for other in message.alternatives
+        )
+        return self._result((best, *others), (message.start_ms, message.end_ms), is_final=True)
 
     def _nothing(self, utt: str) -> Iterable[Frame]:
         """An utterance without words; whoever was shown some is told that there are none."""
@@ -250,9 +255,9 @@ class DeepgramDialect:
         return _frames(answer)
 
     def _result(
-        self, alternative: Alternative, span_ms: tuple[int, int], *, is_final: bool
+        self, alternatives: Alternatives, span_ms: tuple[int, int], *, is_final: bool
     ) -> Iterable[Frame]:
-        result = self._make_result(alternative, span_ms, is_final=is_final)
+        result = self._make_result(alternatives, span_ms, is_final=is_final)
         before = self._release()
         if is_final and self._flushes:
             self._held = result
@@ -260,7 +265,7 @@ class DeepgramDialect:
         return (*before, encode(result))
 
     def _make_result(
-        self, alternative: Alternative, span_ms: tuple[int, int], *, is_final: bool
+        self, alternatives: Alternatives, span_ms: tuple[int, int], *, is_final: bool
     ) -> Results:
         start_ms, end_ms = span_ms
         return Results(
@@ -268,7 +273,7 @@ class DeepgramDialect:
             duration=(end_ms - start_ms) / 1000,
             is_final=is_final,
             speech_final=is_final and self._asked.pauses,
-            channel=Channel((alternative,)),
+            channel=Channel(alternatives),
             metadata=ResultsMetadata(
                 self._request_id, model_info(self._model), model_uuid(self._model)
             ),
@@ -304,9 +309,9 @@ class DeepgramDialect:
         return _frames(metadata)
 
 
-def _plain(text: str) -> Alternative:
+def _plain(text: str) -> Alternatives:
     """Text whose words have no times and no confidence yet."""
-    return Alternative(text, 0.0)
+    return (Alternative(text, 0.0),)
 
 
 def _frames(message: messages.ServerMessage) -> Iterable[Frame]:

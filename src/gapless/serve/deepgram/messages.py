@@ -68,7 +68,7 @@ class DeepgramWord(Struct, frozen=True, omit_defaults=True):
 
 
 class Alternative(Struct, frozen=True):
-    """One way to understand it; there is never a second."""
+    """One way to understand it; only that of the best has words."""
 
     transcript: str
     confidence: float

@@ -44,6 +44,7 @@ FOREIGN_MODELS: Final = re.compile(
 
 MIN_ENDPOINTING_MS: Final = 100
 MAX_ENDPOINTING_MS: Final = 10_000
+MAX_ALTERNATIVES: Final = 10
 MAX_HOTWORDS: Final = 100
 MAX_HOTWORD_CHARS: Final = 100
 
@@ -113,6 +114,7 @@ def read_query(items: Iterable[tuple[str, str]]) -> Asked:
             words=True,
             endpointing_ms=None if isinstance(endpointing, bool) else endpointing,
             hotwords=_hotwords(query),
+            n_best=query.take("alternatives", _whole(1, MAX_ALTERNATIVES), None),
             encoding=encoding,
             sample_rate=rate_hz,
             channels=channels,

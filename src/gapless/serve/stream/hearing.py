@@ -288,6 +288,7 @@ def listen_options_of(base: ListenOptions, options: StreamOptions) -> ListenOpti
             prompt=options.prompt or recognise.prompt,
             bulk=options.priority == "bulk",
             hotwords=recognise.hotwords if options.hotwords is None else options.hotwords,
+            n_best=options.n_best or recognise.n_best,
             words=recognise.words if options.words is None else options.words,
             partials=recognise.partials if options.interim is None else options.interim,
         ),

@@ -46,6 +46,8 @@ class HearingOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         | None
     ) = None
     """Words to expect; in a query, separated by commas."""
+    n_best: Annotated[int, Meta(ge=1, le=10)] | None = None
+    """Ways to understand an utterance that finals carry; with models that search for several."""
     prompt: Annotated[str, Meta(max_length=4000)] | None = None
     """Text that sets the style, for models that take one."""
     turns: Literal["auto", "manual"] | None = None
@@ -201,6 +203,13 @@ class WordTime(Struct, frozen=True):
     conf: float | None = None
 
 
+class OtherText(Struct, frozen=True, omit_defaults=True):
+    """Another way to understand an utterance."""
+
+    text: str
+    confidence: float | None = None
+
+
 class FinalMessage(Message, frozen=True, kw_only=True, tag="final"):
     """What was said; where transcripts are kept it is on disk when this is sent."""
 
@@ -212,6 +221,8 @@ class FinalMessage(Message, frozen=True, kw_only=True, tag="final"):
     confidence: float | None = None
     words: tuple[WordTime, ...] = ()
     speaker: str | None = None
+    alternatives: tuple[OtherText, ...] = ()
+    """Where ``n_best`` asks for them; the likeliest first."""
 
 
 class EmptyMessage(Message, frozen=True, kw_only=True, tag="empty"):

@@ -21,12 +21,14 @@ from gapless.listen.events import (
     SpeechStart,
     Spoken,
 )
+from gapless.listen.recogniser.contract import Alternative
 from gapless.serve.problem import problem_of
 from gapless.serve.stream.messages import (
     EmptyMessage,
     ErrorMessage,
     FinalMessage,
     FlushedMessage,
+    OtherText,
     PartialMessage,
     ServerMessage,
     SpeechEndMessage,
@@ -52,8 +54,8 @@ def event_message(event: ListenEvent | NotKept) -> ServerMessage:  # noqa: PLR09
             )
         case Spoken(utt, voice):
             return VoiceMessage(utt=utt, **msgspec.structs.asdict(voice))
-        case Final(utterance):
-            return _final_message(utterance)
+        case Final(utterance, alternatives):
+            return _final_message(utterance, alternatives)
         case Flushed(flush_id):
             return FlushedMessage(id=flush_id)
         case Empty(utt):
@@ -79,7 +81,7 @@ def error_message(error: GaplessError, utt: str | None = None) -> ErrorMessage:
     )
 
 
-def _final_message(utterance: Utterance) -> FinalMessage:
+def _final_message(utterance: Utterance, alternatives: tuple[Alternative, ...]) -> FinalMessage:
     return FinalMessage(
         utt=utterance.utt,
         text=utterance.text,
@@ -87,6 +89,7 @@ def _final_message(utterance: Utterance) -> FinalMessage:
         end_ms=utterance.end_ms,
         language=utterance.language,
         confidence=utterance.confidence,
+        alternatives=tuple(OtherText(other.text, other.confidence) for other in alternatives),
         words=tuple(
             WordTime(word.text, word.start_ms, word.end_ms, word.confidence)
             for word in utterance.words

@@ -42,6 +42,8 @@ class Spoken(msgspec.Struct, frozen=True):
     """Mean of the words' confidences; None without words."""
     avg_logprob: float | None
     """Mean log-probability of all tokens, also of those that give no text; None without tokens."""
+    doubtful: int = 0
+    """Words that were dropped."""
 
 
 def compose(
@@ -69,6 +71,7 @@ def compose(
         avg_logprob=(
             sum(emission.logprob for emission in emissions) / len(emissions) if emissions else None
         ),
+        doubtful=len(drafts) - count,
     )
 
 

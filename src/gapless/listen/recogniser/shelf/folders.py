@@ -73,8 +73,21 @@ def folder_info(name: str, folder: Path) -> RecogniserInfo:
     )
 
 
-def make_recogniser(folder: Path) -> FolderKind:
+class Facts(msgspec.Struct, frozen=True):
+    """What is known of a model beside its files."""
+
+    languages: tuple[str, ...]
+    owner: str
+    licence: str
+    description: str
+
+
+def make_recogniser(folder: Path, facts: Facts | None = None) -> FolderKind:
     """See to it that a folder is a recogniser; ONNX files of a known profile get a ``recogniser.toml``.
+
+    Args:
+        folder: with the model's files.
+        facts: written into that ``recogniser.toml``.
 
     Raises:
         ModelError: it holds nothing that runs here.
@@ -88,8 +101,11 @@ def make_recogniser(folder: Path) -> FolderKind:
             "and no ONNX files; choose another folder or model"
         )
     from gapless.listen.recogniser.profiles.detect import describe
+    from gapless.listen.recogniser.profiles.layout import write_manifest
 
-    describe(folder)
+    manifest = describe(folder)
+    if facts is not None:
+        write_manifest(folder, msgspec.structs.replace(manifest, **msgspec.structs.asdict(facts)))
     return "streaming"
 
 

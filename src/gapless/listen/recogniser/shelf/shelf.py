@@ -14,11 +14,12 @@ import os
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
-from typing import Final, final
+from typing import Final, Protocol, final, runtime_checkable
 
 from gapless.errors import ConfigError, ModelError, ModelNotFoundError, OverloadError
 from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
+from gapless.listen.recogniser.guards import OF_WORDS, Guards
 from gapless.listen.recogniser.pocketsphinx.recogniser import POCKETSPHINX, PocketSphinx
 from gapless.listen.recogniser.shelf.choice import (
     UNKNOWN_QUALITY,
@@ -34,7 +35,6 @@ from gapless.listen.recogniser.shelf.folders import (
     recogniser_folders,
 )
 from gapless.listen.recogniser.shelf.hub.catalogue import catalogue
-from gapless.listen.recogniser.whisper.guards import Guards
 from gapless.listen.recogniser.whisper.recogniser import Whisper, is_whisper_folder
 from gapless.settings import AUTO_MODEL, GuardName, Settings
 from gapless.tune.probe import usable_cpus
@@ -115,7 +115,7 @@ class Shelf:
         return {
             name: recogniser.suppressed()
             for name, future in loaded.items()
-            if future.exception() is None and isinstance(recogniser := future.result(), Whisper)
+            if future.exception() is None and isinstance(recogniser := future.result(), _Guarded)
         }
 
     def close(self) -> None:
@@ -221,7 +221,20 @@ class Shelf:
         from gapless.listen.recogniser.streaming.recogniser import StreamingRecogniser
 
         most = self._settings.max_sessions + self._settings.max_uploads
-        return StreamingRecogniser(folder, self._inference, places=most, max_waiting=most)
+        return StreamingRecogniser(
+            folder,
+            self._inference,
+            places=most,
+            max_waiting=most,
+            guards=Guards(self._settings.guards, OF_WORDS),
+        )
+
+
+@runtime_checkable
+class _Guarded(Protocol):
+    """A recogniser with guards against invented text."""
+
+    def suppressed(self) -> dict[GuardName, int]: ...
 
 
 def _candidate(name: str, folder: Path | None) -> Candidate:

@@ -16,6 +16,7 @@ from typing import Final, final
 import msgspec
 
 from gapless.errors import ConfigError, GaplessError, ModelError
+from gapless.infer.contract import DYNAMIC
 from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import (
     RecogniseOptions,
@@ -32,6 +33,7 @@ from gapless.listen.recogniser.decode.greedy import GreedyTransducer
 from gapless.listen.recogniser.decode.search import BeamOptions
 from gapless.listen.recogniser.decode.tokens import Vocabulary
 from gapless.listen.recogniser.decode.words import WordOptions
+from gapless.listen.recogniser.guards import OF_WORDS, Guards
 from gapless.listen.recogniser.places import Places, PlacesStats
 from gapless.listen.recogniser.streaming.encoder import Encoder
 from gapless.listen.recogniser.streaming.head import CtcHead
@@ -46,6 +48,7 @@ from gapless.listen.recogniser.streaming.parts import Parts
 from gapless.listen.recogniser.streaming.preprocessed import open_features
 from gapless.listen.recogniser.streaming.utterance import Utterance
 from gapless.listen.recogniser.streaming.wording import Wording
+from gapless.settings import GuardName
 
 MOST_WAITING: Final = 64
 """Utterances that may wait for a place, where nothing else is said."""
@@ -56,13 +59,15 @@ class StreamingRecogniser:
     """See the module's head. Options that the model cannot use (prompt, temperature, translation) are ignored.
 
     Hot words that the model's tokens cannot spell are ignored as well; those that they can are searched for with a
-    beam, which costs several times as much as the greedy search that everybody else gets.
+    beam, which costs several times as much as the greedy search that everybody else gets. So are alternatives, of which
+    there are no more than the beam is wide.
 
     Args:
         folder: of the recogniser; its name is the recogniser's.
         inference: runs its parts; they have to be in its library, as ``NAME.PART``.
         places: utterances at a time; never more than the encoder has slots for.
         max_waiting: utterances that may wait for a place.
+        guards: against invented text; None: all of them.
 
     Raises:
         ModelError: the folder is not that of a recogniser, or does not fit its parts.
@@ -76,8 +81,10 @@ class StreamingRecogniser:
         *,
         places: int,
         max_waiting: int = MOST_WAITING,
+        guards: Guards | None = None,
     ) -> None:
         manifest = read_folder(folder)
+        self._guards = guards or Guards(concerned=OF_WORDS)
         vocabulary = Vocabulary.read(
             folder / manifest.tokens, manifest.token_kind, manifest.silent_tokens
         )
@@ -114,11 +121,15 @@ class StreamingRecogniser:
         """Who has a place and who waits."""
         return self._places.stats()
 
+    def suppressed(self) -> dict[GuardName, int]:
+        """How many words each guard has dropped."""
+        return self._guards.counts()
+
     def open(self, options: RecogniseOptions, wake: Wake, /) -> Future[Recognition]:
         """Ask for a place, as every recogniser's ``open``."""
         self._require_language(options.language)
         phrases = self._phrases(options.hotwords)
-        decoder = self._beam if phrases else self._usual
+        decoder = self._beam if phrases or options.n_best > 1 else self._usual
         state = decoder.start(phrases)
 
         def begin(place: object) -> Recognition:
@@ -143,6 +154,7 @@ class StreamingRecogniser:
             places = min(places, part.info.limits.max_sequences)
         self._places = Places[object](object, lambda _: None, most=places, max_waiting=max_waiting)
         head, greedy, self._beam = open_decoders(manifest, self._parts)
+        _require_scores(manifest, self._parts, len(self._vocabulary))
         self._usual = self._beam if manifest.decode.search == "beam" else greedy
         decode = manifest.decode
         wording = Wording(
@@ -151,9 +163,10 @@ class StreamingRecogniser:
                 frame_ms=manifest.encoder.frame_ms,
                 offset_ms=decode.word_offset_ms,
                 tail_ms=decode.word_tail_ms,
-                min_confidence=decode.min_confidence,
+                min_confidence=decode.min_confidence if self._guards.on("low_confidence") else 0,
             ),
             manifest.languages[0] if len(manifest.languages) == 1 else None,
+            self._guards,
         )
         self._hub = Hub(self._info.name, encoder, head, wording, self._parts.close)
 
@@ -209,6 +222,31 @@ def open_decoders(
     part = None if manifest.ctc.part is None else parts.open(manifest.ctc.part)
     head = CtcHead(manifest.ctc, part)
     return head, GreedyCtc(manifest.blank), BeamCtc(manifest.blank, options)
+
+
+def _require_scores(manifest: RecogniserManifest, parts: Parts, n_tokens: int) -> None:
+    """Refuse a network that scores more or fewer tokens than there are.
+
+    Raises:
+        ModelError: it does.
+    """
+    spec, ctc, encoder = manifest.transducer, manifest.ctc, manifest.encoder
+    axis = -1
+    if spec is not None:
+        part, name = spec.fused or str(spec.joiner), spec.logits_output
+        n_tokens += len(spec.durations)
+    elif ctc is not None and ctc.part is not None:
+        part, name = ctc.part, ctc.output
+    else:
+        part, name = encoder.part, encoder.output
+        axis = 0 if encoder.output_layout == "feature_major" else -1
+    n_scores = (parts.open(part).output(name).shape or (DYNAMIC,))[axis]
+    if n_scores not in (DYNAMIC, n_tokens):
+        raise ModelError(
+            f"{part} gives {n_scores} scores, but {n_tokens} tokens and durations are described; use the "
+            f"{manifest.tokens} that belongs to it",
+            param="tokens",
+        )
 
 
 _: type[Recogniser] = StreamingRecogniser

@@ -1,18 +1,26 @@
 """What an utterance's caller is told of what was decoded.
 
 In: a decoder's state. Out: hypotheses and the result. Invariants: a hypothesis depends on the state alone, so neither
-the split of the sound nor when it was looked at can be told from it. Thread: any (immutable data).
+the split of the sound nor when it was looked at can be told from it. Thread: any.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gapless.audio.types import LISTEN_RATE_HZ, samples_to_ms
-from gapless.listen.recogniser.contract import Hypothesis, RecogniseOptions, Result
+from gapless.listen.recogniser.contract import (
+    Alternative,
+    Hypothesis,
+    RecogniseOptions,
+    Result,
+)
 from gapless.listen.recogniser.decode.contract import DecodeState, Emission
 from gapless.listen.recogniser.decode.tokens import Vocabulary
 from gapless.listen.recogniser.decode.words import WordOptions, compose, stable_chars
+from gapless.listen.recogniser.guards import Guards
 
 
 class Wording(msgspec.Struct, frozen=True):
@@ -22,6 +30,8 @@ class Wording(msgspec.Struct, frozen=True):
     options: WordOptions
     language: str | None
     """What results say where nobody asked for a language."""
+    guards: Guards
+    """Count words that are dropped."""
 
     def silent_ms(self, emissions: tuple[Emission, ...], n_frames: int) -> int:
         """How long no token was heard, up to the last of so many frames."""
@@ -49,15 +59,28 @@ class Wording(msgspec.Struct, frozen=True):
             options: of the utterance.
             n_samples: its length.
         """
-        emissions = state.paths()[0].emissions
-        spoken = compose(
-            emissions, self.vocabulary, self.options, samples_to_ms(n_samples, LISTEN_RATE_HZ)
-        )
+        duration_ms = samples_to_ms(n_samples, LISTEN_RATE_HZ)
+        best, *others = (path.emissions for path in state.paths(max(options.n_best, 1)))
+        spoken = compose(best, self.vocabulary, self.options, duration_ms)
+        if spoken.doubtful:
+            self.guards.count("low_confidence", spoken.doubtful)
         return Result(
             text=spoken.text,
             words=spoken.words if options.words else (),
             language=options.language or self.language,
             confidence=spoken.confidence,
             avg_logprob=spoken.avg_logprob,
-            tokens=tuple(emission.token for emission in emissions),
+            tokens=tuple(emission.token for emission in best),
+            alternatives=self._alternatives(spoken.text, others),
         )
+
+    def _alternatives(
+        self, text: str, paths: Iterable[tuple[Emission, ...]]
+    ) -> tuple[Alternative, ...]:
+        """What the paths say; tokens may differ and the text be the same."""
+        found: dict[str, Alternative] = {}
+        for emissions in paths:
+            spoken = compose(emissions, self.vocabulary, self.options)
+            if spoken.text != text:
+                found.setdefault(spoken.text, Alternative(spoken.text, spoken.confidence))
+        return tuple(found.values())

@@ -30,8 +30,8 @@ from gapless.listen.recogniser.contract import (
     Result,
     Wake,
 )
+from gapless.listen.recogniser.guards import Evidence, Guards
 from gapless.listen.recogniser.places import Places, PlacesStats
-from gapless.listen.recogniser.whisper.guards import Evidence, Guards
 from gapless.listen.recogniser.whisper.speech import SpeechOf
 from gapless.settings import GuardName
 from gapless.transcript import Word

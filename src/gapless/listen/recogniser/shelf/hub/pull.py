@@ -21,7 +21,12 @@ from typing import Final, TypeAlias
 import msgspec
 
 from gapless.errors import ConfigError, ModelError, OverloadError, StoreError
-from gapless.listen.recogniser.shelf.folders import WHISPER_FILES, folder_kind, make_recogniser
+from gapless.listen.recogniser.shelf.folders import (
+    WHISPER_FILES,
+    Facts,
+    folder_kind,
+    make_recogniser,
+)
 from gapless.listen.recogniser.shelf.hub.catalogue import (
     MEBIBYTE,
     PLAIN_NAME,
@@ -77,6 +82,7 @@ class _Plan(msgspec.Struct, frozen=True):
     commit: str
     licence: str
     files: tuple[_Wanted, ...]
+    facts: Facts | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -156,7 +162,13 @@ def _plan_known(model: CatalogueModel, client: HubClient) -> _Plan:
             blob_sha1=there.blob_sha1 if there else None,
         )
         wanted.append(_Wanted(file.path, file.local_name, expected))
-    return _Plan(model.repository, commit, model.licence, tuple(wanted))
+    facts = Facts(
+        languages=model.languages,
+        owner=model.repository.partition("/")[0],
+        licence=model.licence,
+        description=model.description,
+    )
+    return _Plan(model.repository, commit, model.licence, tuple(wanted), facts)
 
 
 def _plan_found(repository: str, client: HubClient, options: PullOptions) -> _Plan:
@@ -239,7 +251,7 @@ def _publish(plan: _Plan, client: HubClient, partial: Path, target: Path) -> Non
     try:
         # Links: whatever becomes of the stage, what was fetched stays until the model is there.
         shutil.copytree(partial / plan.commit, stage, copy_function=_link)
-        make_recogniser(stage)
+        make_recogniser(stage, plan.facts)
         source = f"{client.endpoint}/{plan.repository}"
         write_receipt(stage, source=source, revision=plan.commit, licence=plan.licence)
     except ModelError:

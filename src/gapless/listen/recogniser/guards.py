@@ -16,7 +16,8 @@ Whisper was trained on subtitles, and writes some where there is no speech. What
   (Baranski et al. 2025, arXiv 2501.11378); its log-probability alone does not tell them from speech.
 So a stock phrase is dropped only where the model was unsure and a voice detector heard hardly anybody: people do say
 "thank you". Transducers and CTC are silent on noise by construction (the blank), and what they have shown is settled:
-they have a threshold on each word rather than guards on the whole, ``decode.min_confidence`` of ``recogniser.toml``.
+they have a threshold on each word rather than guards on the whole, ``decode.min_confidence`` of ``recogniser.toml``,
+whose guard is ``low_confidence``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ from typing import Final, final
 import msgspec
 
 from gapless.settings import GUARDS, GuardName
+
+OF_WHOLE_TEXTS: Final[tuple[GuardName, ...]] = tuple(
+    name for name in GUARDS if name != "low_confidence"
+)
+"""What Whisper-like models have."""
+
+OF_WORDS: Final[tuple[GuardName, ...]] = ("low_confidence",)
+"""What streaming models have."""
 
 CONFIDENT_LOGPROB: Final = -0.5
 """Mean log-probability of tokens from which on a Whisper is sure: a probability of 0.6 each."""
@@ -187,10 +196,15 @@ class Guards:
 
     Args:
         names: those that are on.
+        concerned: those that the recogniser has at all.
     """
 
-    def __init__(self, names: Collection[GuardName] = GUARDS) -> None:
-        self._names = frozenset(names)
+    def __init__(
+        self,
+        names: Collection[GuardName] = GUARDS,
+        concerned: Collection[GuardName] = OF_WHOLE_TEXTS,
+    ) -> None:
+        self._names = frozenset(names).intersection(concerned)
         self._lock = Lock()
         self._counts: Counter[GuardName] = Counter()
 
@@ -201,9 +215,17 @@ class Guards:
         name = judge(evidence, speech_ms, self._names)
         if name is None:
             return False
-        with self._lock:
-            self._counts[name] += 1
+        self.count(name, 1)
         return True
+
+    def on(self, name: GuardName) -> bool:
+        """Whether a guard is switched on."""
+        return name in self._names
+
+    def count(self, name: GuardName, times: int) -> None:
+        """A guard has fired."""
+        with self._lock:
+            self._counts[name] += times
 
     def counts(self) -> dict[GuardName, int]:
         """Stretches of text that were dropped, by guard; every guard that is on is there."""
@@ -228,6 +250,8 @@ def _fires(name: GuardName, evidence: Evidence, speech_ms: int | None) -> bool:
             )
         case "unlikely":
             return unlikely and share is not None and share < HALF
+        case "low_confidence":
+            return False  # it judges words, not whole texts
 
 
 def _longest_run(words: list[str], length: int) -> int:
