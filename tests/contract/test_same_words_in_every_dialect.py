@@ -9,6 +9,7 @@ import json
 import warnings
 import wave
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
@@ -18,7 +19,9 @@ import pytest
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.asyncio.client import connect
 
-from gapless.audio.types import Samples
+import gapless.testing
+from gapless.audio.files import read_audio
+from gapless.audio.types import LISTEN_RATE_HZ, Samples
 from gapless.client import Client
 from gapless.engine import Engine
 from gapless.infer.inference import Inference
@@ -40,6 +43,7 @@ with warnings.catch_warnings():
 
 Speak: TypeAlias = Callable[[RunningServer, bytes], Awaitable[str]]
 
+COMMANDS = Path(gapless.testing.__file__).with_name("sounds") / "commands-en"
 WORDS = "one two three four five"
 PIECE_BYTES = 3200
 PATIENCE_S = 60.0
@@ -165,23 +169,33 @@ async def bounded(work: Awaitable[list[str]]) -> list[str]:
         return await work
 
 
+@pytest.fixture(scope="module")
+def command() -> tuple[str, bytes]:
+    """A command of several words, with silence around it."""
+    entries = json.loads((COMMANDS / "sounds.json").read_bytes())
+    entry = next(entry for entry in entries if len(entry["text"].split()) > 3)
+    sound = np.concatenate(list(read_audio(COMMANDS / entry["file"], LISTEN_RATE_HZ)))
+    return entry["text"], pcm(np.pad(sound, LISTEN_RATE_HZ // 2))
+
+
+@pytest.mark.parametrize("model", ["commands-en", "pocketsphinx"])
 def test_the_same_words_are_the_same_text_in_every_dialect(
-    speech: bytes, tmp_path_factory: pytest.TempPathFactory
+    model: str, speech: bytes, command: tuple[str, bytes], tmp_path: Path
 ) -> None:
-    folder = tmp_path_factory.mktemp("data")
-    settings = Settings(port=0, wyoming_port=0, data_dir=str(folder), save=False, decoders=1)
+    words, said = command if model == "commands-en" else (WORDS, speech)
+    settings = Settings(
+        port=0, wyoming_port=0, data_dir=str(tmp_path), save=False, decoders=1, model=model
+    )
     with Engine(settings) as engine:
         engine.start()
         with running_server(engine) as server:
 
             async def speak() -> list[str]:
-                return [
-                    *await asyncio.gather(*(each(server, speech) for each in DIALECTS.values()))
-                ]
+                return [*await asyncio.gather(*(each(server, said) for each in DIALECTS.values()))]
 
             heard = dict(zip(DIALECTS, asyncio.run(bounded(speak())), strict=True))
 
-    assert heard == dict.fromkeys(DIALECTS, WORDS)
+    assert heard == dict.fromkeys(DIALECTS, words)
 
 
 def test_a_client_that_vanishes_within_a_word_leaves_the_text_of_the_others_as_it_was(
