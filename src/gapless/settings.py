@@ -200,7 +200,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int,
         _field(
             "inference",
-            "Calls of models at a time; 0: one per physical core, divided by EXECUTOR_THREADS.",
+            "Calls of models at a time; 0: one per physical core but one, divided by EXECUTOR_THREADS.",
             ge=0,
             le=256,
         ),

@@ -36,7 +36,9 @@ def open_inference(settings: Settings, *, carried: Iterable[Path] = ()) -> Infer
     """
     keep_quiet()
     # More threads than cores take the processor from each other, and every one of them is late.
-    executors = settings.executors or max(physical_cpus() // settings.executor_threads, 1)
+    # One core is left to those who ask: decision 0020.
+    spare = max(physical_cpus() - 1, 1)
+    executors = settings.executors or max(spare // settings.executor_threads, 1)
     if executors * settings.executor_threads > physical_cpus():
         log.warning(
             "more threads than physical cores: they will wait for each other",
