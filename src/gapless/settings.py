@@ -190,7 +190,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 0
     padding_ms: Annotated[
         int, _field("listen", "Audio kept before and after the speech.", "ms", ge=0, le=2000)
-    ] = 200
+    ] = 300
     max_utterance_ms: Annotated[
         int, _field("listen", "An utterance longer than this is split.", "ms", ge=1000, le=300_000)
     ] = 30_000

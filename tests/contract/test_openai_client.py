@@ -164,7 +164,7 @@ def test_realtime_hears_what_the_engine_does(
             client.realtime.connect(extra_query={"intent": "transcription"}) as connection,
         ):
             audio_format: Any = {"type": "audio/pcm", "rate": rate_hz}
-            as_in_files: Any = {"type": "server_vad", "prefix_padding_ms": 200}
+            as_in_files: Any = {"type": "server_vad", "prefix_padding_ms": 300}
             await connection.session.update(
                 session={
                     "type": "transcription",

@@ -46,7 +46,7 @@ CHUNK_MS: Final = 40
 CHUNK_SAMPLES: Final = LISTEN_RATE_HZ * CHUNK_MS // 1000
 
 ENDPOINTING_MS: Final = 500
-PADDING_MS: Final = 200
+PADDING_MS: Final = 300
 """Asked for by name, so that it is known when the server could first know that somebody stopped speaking."""
 
 CONNECTS_AT_ONCE: Final = 16

@@ -29,7 +29,7 @@ class SegmentOptions(msgspec.Struct, frozen=True):
     threshold: float = 0.5
     speech_min_ms: int = 160
     endpointing_ms: int = 500
-    padding_ms: int = 200
+    padding_ms: int = 300
     max_utterance_ms: int = 30_000
 
 
