@@ -123,8 +123,8 @@ def test_audio_goes_on_when_the_window_over_it_is_complete() -> None:
 
 
 def test_silence_is_long_enough_at_the_end_of_a_window() -> None:
-    # Speech that ends with window 31 is told with 200 ms of padding; 500 ms are over within the 16th window behind it.
-    told_ms = 31 * 32 + 200
+    # Speech that ends with window 31 is told with 300 ms of padding; 500 ms are over within the 16th window behind it.
+    told_ms = 31 * 32 + 300
     assert decision_sample(told_ms) == (31 + 16) * 512
 
 
