@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from . import noise, sets, words
-from .features import FLOOR, MELS, OFFSET, SAMPLE_RATE, SCALE, STACK, mel_power
+from . import network, noise, sets, words
+from .features import MELS, SAMPLE_RATE, STACK, fronts, mel_power
 from .losses import Targets
 from .words import UNKNOWN_ID
 
@@ -29,7 +29,11 @@ EARLIEST: Final = 0.3
 """Share of a word after which its label may be emitted."""
 LATEST_MS: Final = 240
 """How long after its word a label may be emitted."""
-EMPTY_SHARE: Final = 0.08
+EMPTY_SHARE: Final = 0.1
+LOWEST_SNR_OF_SOUNDS_DB: Final = 5.0
+"""Music and babble are never louder than that: nobody could say who is to be heard."""
+CUT_SHARE: Final = 0.15
+"""Share of the rows that are digital silence but for the utterance, as behind a voice detector."""
 WARPS: Final = np.linspace(0.88, 1.12, 9)
 CROSS_TERM: Final = 1.4
 
@@ -38,7 +42,7 @@ class Batch(NamedTuple):
     """What one training step needs."""
 
     features: torch.Tensor
-    """float32 [N, T, 40]."""
+    """float32 [N, T, 80], see ``features.fronts``."""
     targets: Targets
     framewise: torch.Tensor
     """int64 [N, T / 4]: the word of each frame from its middle to 80 ms after it, else 0."""
@@ -84,11 +88,12 @@ class Batches:
             easy: leave out rooms and words to be rejected.
         """
         utterances = self._set.utterances
+        known = set(words.VOCABULARY)
         chosen = np.array(
             [
                 index
                 for index, utterance in enumerate(utterances)
-                if not (easy and (utterance.in_room or UNKNOWN_ID in utterance.labels))
+                if not (easy and (utterance.in_room or not known.issuperset(utterance.words)))
             ]
         )
         lengths = self._lengths[chosen] + self._rng.uniform(0, 30, len(chosen))
@@ -102,16 +107,14 @@ class Batches:
         noisiness: float,
         *,
         steady: float,
-        reject_silently: bool,
     ) -> Batch:
         """Mix one batch.
 
         Args:
             indices: of the utterances.
             noisiness: 0 to 1; 70 % of that share of the rows is mixed at 20 dB less 20 times that
-                or more, the others at 18 to 60 dB.
+                or more, the others at 18 to 76 dB.
             steady: share of the rows whose noise is coloured; half of the others have music, half babble.
-            reject_silently: words to be rejected have no label, but are told apart frame by frame.
         """
         rng = self._rng
         count = len(indices)
@@ -140,17 +143,29 @@ class Batches:
         cross = CROSS_TERM * np.sqrt(mixed * noises)
         mixed += noises + cross * rng.uniform(-1, 1, mixed.shape).astype(np.float32)
         level = 10 ** rng.uniform(-2.2, 0.7, (count, 1, 1)).astype(np.float32)
-        features = (np.log(np.maximum(mixed, 0) * level + FLOOR) + OFFSET) * SCALE
+        mixed = np.maximum(mixed, 0) * level
+        for n in np.flatnonzero(rng.random(count) < CUT_SHARE):
+            end = rows[n].lead + self._lengths[rows[n].utterance]
+            mixed[n, : max(0, rows[n].lead - rng.integers(0, 30))] = 0
+            mixed[n, end + rng.integers(5, 30) :] = 0
+        features = fronts(mixed, self._means(mixed))
         for n in np.flatnonzero(rng.random(count) < 0.15):
             width = rng.integers(1, 9)
             lowest = rng.integers(0, MELS - width)
-            features[n, :, lowest : lowest + width] = features[n].min()
-        targets, framewise = self._targets(
-            rows, empty, frames // STACK, reject_silently=reject_silently
-        )
+            for front in network.COLUMNS.values():
+                seen = features[n, :, front]
+                seen[:, lowest : lowest + width] = seen.min()
+        targets, framewise = self._targets(rows, empty, frames // STACK)
         return Batch(
             torch.from_numpy(features.astype(np.float32)), targets, torch.from_numpy(framewise)
         )
+
+    def _means(self, mixed: FloatArray) -> FloatArray:
+        """States to normalise from: half of the rows begin, the others go on after other sound."""
+        rng = self._rng
+        share = rng.uniform(0, 1.5, (len(mixed), 1)).astype(np.float32)
+        after = np.concatenate([mixed.mean(1) * share, np.ones_like(share)], axis=-1)
+        return np.where(rng.random((len(mixed), 1)) < 0.5, after, np.float32(0))
 
     def _noise_alone(self, frames: int) -> FloatArray:
         """Noise, music or babble at -65 to -12 dBFS; silence in one row of seven."""
@@ -163,8 +178,10 @@ class Batches:
         """What is laid under speech of that power."""
         rng = self._rng
         hard = rng.random() < 0.7 * noisiness
-        snr_db = rng.uniform(20 - 20 * noisiness, 20) if hard else rng.uniform(18, 60)
+        snr_db = rng.uniform(20 - 20 * noisiness, 20) if hard else rng.uniform(18, 76)
         kind = rng.choice(3, p=[steady, (1 - steady) / 2, (1 - steady) / 2])
+        if kind > 0:
+            snr_db = max(snr_db, LOWEST_SNR_OF_SOUNDS_DB)
         return self._excerpt(kind, frames, speech_power * 10 ** (-snr_db / 10))
 
     def _excerpt(self, kind: int, frames: int, power: float) -> FloatArray:
@@ -188,49 +205,36 @@ class Batches:
         return power * gains[:, None].astype(np.float32)
 
     def _targets(
-        self,
-        rows: list[_Row],
-        empty: npt.NDArray[np.bool_],
-        frames: int,
-        *,
-        reject_silently: bool,
+        self, rows: list[_Row], empty: npt.NDArray[np.bool_], frames: int
     ) -> tuple[Targets, npt.NDArray[np.int64]]:
-        said = [
-            []
-            if empty[n]
-            else _labels(self._set.utterances[row.utterance], word_by_word=reject_silently)
-            for n, row in enumerate(rows)
-        ]
+        """Labels with their windows; words to be rejected are only told apart frame by frame."""
+        said: list[list[tuple[int, int, int]]] = []
         framewise = np.zeros((len(rows), frames), np.int64)
         for n, row in enumerate(rows):
-            for label, span in said[n]:
+            said.append([])
+            if empty[n]:
+                continue
+            utterance = self._set.utterances[row.utterance]
+            for word, span in zip(utterance.words, utterance.spans_ms, strict=True):
+                label = words.label_of(word)
                 start, end = (row.lead * 10 + time_ms for time_ms in span)
                 middle = (start + end) // 2 // FRAME_MS
                 framewise[n, middle : (end + 80) // FRAME_MS] = label
-            if reject_silently:
-                said[n] = [(label, span) for label, span in said[n] if label != UNKNOWN_ID]
+                if label != UNKNOWN_ID:
+                    said[n].append((label, start, end))
         most = max(1, *map(len, said))
         labels = np.zeros((len(rows), most), np.int64)
         lengths = np.array([len(labels_of_row) for labels_of_row in said], np.int64)
         first = np.full((len(rows), most), frames, np.int64)
         last = np.full((len(rows), most), -1, np.int64)
-        for n, row in enumerate(rows):
-            for u, (label, span) in enumerate(said[n]):
-                start, end = (row.lead * 10 + time_ms for time_ms in span)
+        for n, labels_of_row in enumerate(said):
+            for u, (label, start, end) in enumerate(labels_of_row):
                 labels[n, u] = label
                 first[n, u] = int(start + EARLIEST * (end - start)) // FRAME_MS
                 last[n, u] = min(frames - 1, int(end + LATEST_MS) // FRAME_MS)
             # A label's window never ends before an earlier one's: both may be late.
             last[n] = np.maximum.accumulate(last[n])
         return Targets(labels, lengths, first, last), framewise
-
-
-def _labels(utterance: sets.Utterance, *, word_by_word: bool) -> list[tuple[int, tuple[int, int]]]:
-    """Labels and their spans; runs of words to be rejected are one, or are word by word."""
-    if not word_by_word:
-        return list(zip(utterance.labels, utterance.spans_ms, strict=True))
-    labels = [words.label_of(word) for word in utterance.words]
-    return list(zip(labels, utterance.word_spans_ms, strict=True))
 
 
 def _warp(amount: float) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from .features import HOP, MELS, SAMPLE_RATE, STACK, WINDOW, features
+from .features import HOP, SAMPLE_RATE, STACK, WINDOW, log_mel, mel_power
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -52,7 +52,10 @@ class Model:
 def empty_states(session: Any, names: tuple[str, ...]) -> dict[str, FloatArray]:
     """Zero states for one stream."""
     shapes = {entry.name: entry.shape for entry in session.get_inputs()}
-    return {name: np.zeros((shapes[name][0], 1, shapes[name][2]), np.float32) for name in names}
+    return {
+        name: np.zeros([1 if size == "N" else size for size in shapes[name]], np.float32)
+        for name in names
+    }
 
 
 class Stream:
@@ -72,7 +75,7 @@ class Stream:
         self._trace = trace
         self._samples = np.zeros(0, np.float32)
         self._frame = 0
-        self._states = empty_states(model.encoder, ("h", "c"))
+        self._states = empty_states(model.encoder, ("sums", "h", "c"))
         self._last = 0
         self._predictor_states = empty_states(model.predictor, ("ph", "pc"))
         self._predicted = np.zeros(0, np.float32)
@@ -86,14 +89,14 @@ class Stream:
         frames = max(0, (self._samples.size - WINDOW) // HOP + 1) // STACK * STACK
         if frames == 0:
             return
-        heard = features(self._samples[: (frames - 1) * HOP + WINDOW])
+        heard = log_mel(mel_power(self._samples[: (frames - 1) * HOP + WINDOW]))
         self._samples = self._samples[frames * HOP :]
-        encoded, h, c = self._model.encoder.run(
-            None, {"features": heard.reshape(1, frames, MELS), **self._states}
-        )
-        self._states = {"h": h, "c": c}
-        for frame in encoded[0]:
-            (self._step_ctc if self._by_ctc else self._step)(frame[None])
+        for start in range(0, frames, STACK):
+            encoded, sums, h, c = self._model.encoder.run(
+                None, {"features": heard[None, start : start + STACK], **self._states}
+            )
+            self._states = {"sums": sums, "h": h, "c": c}
+            (self._step_ctc if self._by_ctc else self._step)(encoded[0])
             self._frame += 1
 
     def _step(self, encoded: FloatArray) -> None:

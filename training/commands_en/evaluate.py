@@ -217,7 +217,7 @@ def delays_ms(evaluation: Evaluation, model: Model) -> list[float]:
     for utterance, words in zip(data.utterances[:count], heard, strict=True):
         if [word.word for word in words] != utterance.words:
             continue
-        for word, (_, end_ms) in zip(words, utterance.word_spans_ms, strict=True):
+        for word, (_, end_ms) in zip(words, utterance.spans_ms, strict=True):
             delays.append(word.at_ms - 1000 * LEAD_S - end_ms)
     return delays
 

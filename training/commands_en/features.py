@@ -1,7 +1,11 @@
-"""The model's front end in NumPy: log-mel features of 10 ms, exactly as ``model.json`` states them.
+"""The model's front end in NumPy: log-mel features of 10 ms, and how its encoder normalises them.
 
-In: mono samples at 16 kHz. Out: float32 [frames, 40]. Invariants: frame k depends on samples
-160k .. 160k+399 only: no padding, no statistics of the utterance. Thread: any.
+In: mono samples at 16 kHz. Out: float32 [frames, 40]. Invariants: frame k depends on samples up to
+160k+399 only; log-mel features depend on no earlier frame. Thread: any.
+
+For one of its towers the encoder's graph undoes the logarithm and divides each band by its own recent
+mean (per-channel energy normalisation: Wang et al., Trainable Frontend For Robust and Far-Field Keyword
+Spotting, ICASSP 2017).
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -25,6 +30,11 @@ OFFSET: Final = 6.0
 SCALE: Final = 0.25
 STACK: Final = 4
 """Frames of 10 ms that the encoder takes in one step."""
+
+SMOOTHING: Final = 0.025
+"""Weight of a frame in the mean: a time constant of 400 ms."""
+GAIN: Final = 0.98
+BIAS: Final = 2.0
 
 
 def mel_filters() -> FloatArray:
@@ -60,7 +70,38 @@ def log_mel(power: FloatArray) -> FloatArray:
     return ((np.log(power + FLOOR) + OFFSET) * SCALE).astype(np.float32)
 
 
-def features(samples: FloatArray) -> FloatArray:
-    """float32 [frames, 40]; the frames are a multiple of 4, the rest is dropped."""
-    frames = log_mel(mel_power(samples))
+def fronts(power: FloatArray, state: FloatArray | None = None) -> FloatArray:
+    """What both towers are given: float32 [..., frames, 80], log-mel features, then normalised ones."""
+    return np.concatenate([log_mel(power), normalised(power, state)], axis=-1)
+
+
+def whole_steps(frames: FloatArray) -> FloatArray:
+    """The frames without those that do not fill a step of the encoder."""
     return frames[: len(frames) // STACK * STACK]
+
+
+def normalised(power: FloatArray, state: FloatArray | None = None) -> FloatArray:
+    """What the encoder makes of a power.
+
+    Args:
+        power: [..., frames, 40].
+        state: [..., 41]: each band's decaying sum, and that of as many ones; None: a beginning. The
+            mean is one sum by the other, so that it is right from the first frame on.
+
+    Returns:
+        float32 [..., frames, 40].
+    """
+    counted = np.concatenate([power, np.ones_like(power[..., :1])], axis=-1)
+    if state is None:
+        state = np.zeros_like(counted[..., 0, :])
+    decay = np.float32(1 - SMOOTHING)
+    sums, _ = lfilter(
+        np.array([SMOOTHING], np.float32),
+        np.array([1, -decay], np.float32),
+        counted,
+        axis=-2,
+        zi=decay * state[..., None, :],
+    )
+    mean = sums[..., :MELS] / sums[..., MELS:]
+    ratio = power / (np.float32(FLOOR) + mean) ** np.float32(GAIN)
+    return np.sqrt(ratio + np.float32(BIAS)) - np.sqrt(np.float32(BIAS))

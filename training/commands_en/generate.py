@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import noise, rooms, sets, speech, words
+from . import invented, noise, rooms, sets, speech, words
 from .features import SAMPLE_RATE, mel_power
 
 FloatArray = npt.NDArray[np.float32]
@@ -28,32 +28,20 @@ LONGEST_S = 9.0
 ROOM_SHARE = 1 / 3
 
 
-def labels_of(
-    spoken: list[str], spans_ms: list[tuple[int, int]]
-) -> tuple[list[int], list[tuple[int, int]]]:
-    """Token ids and their spans; neighbouring reject words become one ``<unk>``."""
-    labels: list[int] = []
-    spans: list[tuple[int, int]] = []
-    for word, span in zip(spoken, spans_ms, strict=True):
-        label = words.label_of(word)
-        if labels and label == labels[-1] == words.UNKNOWN_ID:
-            spans[-1] = (spans[-1][0], span[1])
-        else:
-            labels.append(label)
-            spans.append(span)
-    return labels, spans
-
-
 class Generator:
     """Utterances from a seed.
 
     Args:
         synthesiser: the process's only one.
-        seed: of everything that is drawn.
+        voices: what the variant ``invented`` is made of.
+        seed: of everything else that is drawn.
     """
 
-    def __init__(self, synthesiser: speech.Synthesiser, seed: int) -> None:
+    def __init__(
+        self, synthesiser: speech.Synthesiser, voices: invented.InventedVoices, seed: int
+    ) -> None:
         self._synthesiser = synthesiser
+        self._voices = voices
         self._rng = random.Random(seed)
         self._noise_rng = np.random.default_rng(seed)
         self._sounds = {synthesiser.phonemes(word) for word in words.VOCABULARY}
@@ -80,6 +68,8 @@ class Generator:
             if any(w not in vocabulary and self.sounds_like_vocabulary(w) for w in said):
                 continue
             voice = speech.draw_voice(self._rng, variants, accents, speeds)
+            if voice.variant == invented.NAME:
+                self._voices.renew()
             spoken = self._synthesiser.say(said, voice, self._rng)
             if spoken is None or spoken.samples.size > LONGEST_S * SAMPLE_RATE:
                 continue
@@ -87,13 +77,10 @@ class Generator:
             in_room = self._rng.random() < room_share
             if in_room:
                 samples = rooms.in_room(samples, self._noise_rng)
-            labels, spans = labels_of(said, spoken.spans_ms)
             yield (
                 sets.Utterance(
                     words=said,
-                    labels=labels,
-                    spans_ms=spans,
-                    word_spans_ms=spoken.spans_ms,
+                    spans_ms=spoken.spans_ms,
                     voice=voice.variant,
                     accent=voice.accent,
                     words_per_minute=voice.words_per_minute,
@@ -162,16 +149,17 @@ def main() -> None:
     """Run as ``python -m commands_en.generate FOLDER``."""
     parser = argparse.ArgumentParser(description="Make the speech and noise for commands-en.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--utterances", type=int, default=40000, help="size of the training set")
+    parser.add_argument("--utterances", type=int, default=60000, help="size of the training set")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    synthesiser = speech.Synthesiser()
+    voices = invented.InventedVoices(folder, seed=9)
+    synthesiser = speech.Synthesiser(folder)
     normal, accents = speech.SPEEDS, speech.ACCENTS
 
-    training = Generator(synthesiser, 10)
-    write_banks(folder, "noise-train", training, speech.TRAINING_VOICES, seed=20, minutes=15)
-    for name, count, seed, source, voices, its_accents, speeds, rooms_share in (
+    training = Generator(synthesiser, voices, 10)
+    write_banks(folder, "noise-train", training, speech.TRAINING_VOICES, seed=20, minutes=30)
+    for name, count, seed, source, variants, its_accents, speeds, rooms_share in (
         ("validation", 400, 11, words.test_words, speech.VALIDATION_VOICES, accents, normal, 0.25),
         (
             "validation-reject",
@@ -207,15 +195,13 @@ def main() -> None:
         ),
         ("test-reject", 400, 17, words.test_reject_words, speech.TEST_VOICES, accents, normal, 0.0),
     ):
-        generator = Generator(synthesiser, seed)
-        source_of = generator.utterances(source, voices, its_accents, speeds, rooms_share)
+        generator = Generator(synthesiser, voices, seed)
+        source_of = generator.utterances(source, variants, its_accents, speeds, rooms_share)
         write_set(folder, name, count, source_of, as_power=False)
-    write_banks(
-        folder, "noise-test", Generator(synthesiser, 18), speech.TEST_VOICES, seed=21, minutes=15
-    )
-    rows = training.utterances(
-        words.training_words, speech.TRAINING_VOICES, accents, normal, ROOM_SHARE
-    )
+    test = Generator(synthesiser, voices, 18)
+    write_banks(folder, "noise-test", test, speech.TEST_VOICES, seed=21, minutes=15)
+    variants = [*speech.TRAINING_VOICES, *[invented.NAME] * len(speech.TRAINING_VOICES)]
+    rows = training.utterances(words.training_words, variants, accents, normal, ROOM_SHARE)
     write_set(folder, "train", arguments.utterances, rows, as_power=True)
 
 

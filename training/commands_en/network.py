@@ -1,13 +1,16 @@
-"""The network in PyTorch: a streaming encoder, a CTC head, and the predictor and joiner of an RNN-T.
+"""The network in PyTorch: two towers, each a streaming encoder, a CTC head, and an RNN-T's predictor and joiner.
 
-In: features float32 [N, T, 40], T a multiple of 4. Out: encodings, logits.
+In: features float32 [N, T, 80], T a multiple of 4. Out: encodings, logits.
 Invariants: no look-ahead; whole and in pieces give the same, for all state is passed in and out.
 Thread: the caller's.
+
+The towers differ in what they hear: the logarithms of the energies, or the energies divided by their own
+recent means. They are trained apart, and what ships is the mean of their log-probabilities.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +24,13 @@ EMBEDDING = 64
 PREDICTOR = 64
 JOINT = 128
 VOCABULARY = len(TOKENS)
+
+Front = Literal["log", "normalised"]
+COLUMNS: Final[dict[Front, slice]] = {
+    "log": slice(MELS),
+    "normalised": slice(MELS, 2 * MELS),
+}
+"""Where in the features is what a tower hears."""
 
 
 class State(NamedTuple):
@@ -79,13 +89,22 @@ class Joiner(nn.Module):
         return self.score(torch.tanh(self.heard(encoded) + self.said(predicted)))
 
 
-class Recogniser(nn.Module):
-    """All parts, and a frame-wise word classifier that helps training along and is not shipped."""
+class Tower(nn.Module):
+    """All parts, and a frame-wise word classifier that helps training along and is not shipped.
 
-    def __init__(self) -> None:
+    Args:
+        front: what it hears.
+    """
+
+    def __init__(self, front: Front) -> None:
         super().__init__()
+        self.columns = COLUMNS[front]
         self.encoder = Encoder()
         self.predictor = Predictor()
         self.joiner = Joiner()
         self.ctc = nn.Linear(HIDDEN, VOCABULARY)
         self.framewise = nn.Linear(HIDDEN, VOCABULARY)
+
+    def encode(self, features: Tensor, state: State) -> tuple[Tensor, State]:
+        """[N, T, 80] to [N, T / 4, 192], and the state after it."""
+        return self.encoder(features[..., self.columns], state)

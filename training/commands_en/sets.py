@@ -18,11 +18,8 @@ class Utterance(msgspec.Struct, frozen=True):
     """What is said in a row of a set."""
 
     words: list[str]
-    labels: list[int]
-    """Token ids; a run of reject words is one ``<unk>``."""
     spans_ms: list[tuple[int, int]]
-    """Start and end of each label."""
-    word_spans_ms: list[tuple[int, int]]
+    """Start and end of each word."""
     voice: str
     accent: str
     words_per_minute: int

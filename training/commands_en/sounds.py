@@ -123,7 +123,7 @@ def choose_spoken(
         lead_ms = round(1000 * LEAD_S)
         words = [
             SpokenWord(word, start + lead_ms, end + lead_ms)
-            for word, (start, end) in zip(utterance.words, utterance.word_spans_ms, strict=True)
+            for word, (start, end) in zip(utterance.words, utterance.spans_ms, strict=True)
         ]
         chosen[text] = Sound(file, text, words, _voice(utterance))
     return list(chosen.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import random
 import re
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -118,12 +119,17 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Synthesiser:
-    """espeak-ng in this process. Make one only."""
+    """espeak-ng in this process. Make one only.
 
-    def __init__(self) -> None:
+    Args:
+        data: a folder with ``espeak-ng-data`` in it; None: that of the installed espeak-ng.
+    """
+
+    def __init__(self, data: Path | None = None) -> None:
         self._library = ctypes.CDLL("libespeak-ng.so.1")
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        self._rate = self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, None, 0)
+        path = str(data).encode() if data else None
+        self._rate = self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, path, 0)
         if self._rate <= 0:
             raise RuntimeError("espeak-ng does not start; install the package espeak-ng")
         self._blocks: list[npt.NDArray[np.int16]] = []

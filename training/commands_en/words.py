@@ -7,9 +7,13 @@ test are never among those of training. Thread: any.
 
 from __future__ import annotations
 
+import functools
 import random
+import re
 from pathlib import Path
 from typing import Final
+
+import pocketsphinx
 
 LISTS: Final = Path(__file__).parent / "lists"
 
@@ -87,9 +91,30 @@ def invented_word(rng: random.Random) -> str:
     )
 
 
+@functools.cache
+def dictionary() -> list[str]:
+    """The words of CMU's pronouncing dictionary, as PocketSphinx carries it, that may be rejected.
+
+    Left out are the words of the test and what looks like one of their forms.
+    """
+    path = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = {line.split()[0] for line in lines}
+    kept = {*VOCABULARY, *REJECT_OF_TEST}
+    return sorted(
+        word
+        for word in found
+        if re.fullmatch("[a-z]{2,12}", word)
+        and not any(word[: len(word) - cut] in kept for cut in range(4))
+    )
+
+
 def reject_word(rng: random.Random) -> str:
-    """A word to be rejected in training: three in five are English, the others invented."""
-    return rng.choice(REJECT) if rng.random() < 0.6 else invented_word(rng)
+    """A word to be rejected in training: common, any English word or name, or an invented one."""
+    kind = rng.random()
+    if kind < 0.4:
+        return rng.choice(REJECT)
+    return rng.choice(dictionary()) if kind < 0.7 else invented_word(rng)
 
 
 def mixed_sequence(rng: random.Random) -> list[str]:

@@ -31,5 +31,30 @@ def test_frames_follow_the_definition_in_model_json() -> None:
             assert abs(heard[frame, band] - expected) < 1e-4
 
 
-def test_features_are_cut_to_whole_steps() -> None:
-    assert len(features.features(np.zeros(400 + 160 * 9, np.float32))) == 8
+def test_only_whole_steps_are_kept() -> None:
+    assert len(features.whole_steps(np.zeros((10, 40), np.float32))) == 8
+
+
+def test_each_band_is_divided_by_its_own_decaying_mean() -> None:
+    power = np.random.default_rng(1).exponential(1, (9, 40)).astype(np.float32)
+    heard = features.normalised(power)
+    for frame in (0, 8):
+        weights = 0.975 ** np.arange(frame, -1, -1)
+        mean = weights @ power[: frame + 1] / weights.sum()
+        expected = (power[frame] / (1e-6 + mean) ** 0.98 + 2) ** 0.5 - 2**0.5
+        np.testing.assert_allclose(heard[frame], expected, atol=1e-5)
+
+
+def test_what_goes_on_from_a_state_is_the_same_as_the_whole() -> None:
+    power = np.random.default_rng(2).exponential(1, (2, 50, 40)).astype(np.float32)
+    counted = np.concatenate([power, np.ones((2, 50, 1), np.float32)], axis=-1)
+    state = 0.025 * (0.975 ** np.arange(19, -1, -1) @ counted[:, :20]).astype(np.float32)
+    whole = features.normalised(power)
+    np.testing.assert_allclose(features.normalised(power[:, 20:], state), whole[:, 20:], atol=1e-5)
+
+
+def test_silence_is_nothing_and_loudness_is_not_heard() -> None:
+    assert not features.normalised(np.zeros((8, 40), np.float32)).any()
+    power = np.random.default_rng(3).exponential(1, (50, 40)).astype(np.float32)
+    quiet, loud = features.normalised(power * 0.1), features.normalised(power * 10)
+    np.testing.assert_allclose(quiet, loud, rtol=0.12)

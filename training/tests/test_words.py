@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
-from commands_en import speech, words
-from commands_en.generate import labels_of
+from commands_en import invented, speech, words
 
 
 def test_the_sets_of_words_do_not_overlap() -> None:
@@ -34,9 +34,22 @@ def test_no_family_of_voices_is_in_two_sets() -> None:
     assert not set(speech.SPEEDS) & set(speech.UNSEEN_SPEEDS)
 
 
-def test_a_run_of_reject_words_is_one_label_that_spans_them_all() -> None:
-    labels, spans = labels_of(
-        ["call", "donkey", "puzzle", "two"], [(0, 200), (200, 500), (500, 900), (1000, 1300)]
-    )
-    assert [words.TOKENS[label] for label in labels] == ["call", "<unk>", "two"]
-    assert spans == [(0, 200), (200, 900), (1000, 1300)]
+def test_the_dictionary_has_no_form_of_a_word_that_must_be_known_or_is_kept_for_the_test() -> None:
+    found = set(words.dictionary())
+    assert len(found) > 50_000
+    assert "umbrella" in found
+    kept = {*words.VOCABULARY, *words.REJECT_OF_TEST}
+    assert not found & {form for word in kept for form in (word, f"{word}s", f"{word}ing")}
+
+
+def test_invented_voices_are_the_same_from_the_same_seed_and_never_twice(tmp_path: Path) -> None:
+    said = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        voices = invented.InventedVoices(folder, seed=3)
+        file = folder / "espeak-ng-data" / "voices" / "!v" / invented.NAME
+        said.append([])
+        for _ in range(5):
+            said[-1].append(file.read_text())
+            voices.renew()
+    assert said[0] == said[1]
+    assert len(set(said[0])) == 5
