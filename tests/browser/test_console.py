@@ -72,6 +72,14 @@ def test_the_sample_is_heard_and_its_captions_are_those_that_the_server_keeps(
         assert content(download.value) == page.request.get(f"{url}?format={action}").text()
 
 
+def test_the_page_says_which_model_is_the_default_and_why(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    expect(page.locator("#model-why")).to_contain_text("pocketsphinx is the default: ")
+    expect(page.locator("#model")).to_have_value("pocketsphinx")
+    expect(page.locator("#model option")).to_have_text(["pocketsphinx", "commands-en"])
+
+
 def test_the_captions_can_be_copied(visit: Visit, server: str) -> None:
     page = visit(server, permissions=["clipboard-read", "clipboard-write"])
     play_sample(page)
@@ -366,7 +374,7 @@ def press_start(page: Page) -> None:
 
 def expect_idle(page: Page) -> None:
     expect(page.locator("#main-button")).to_have_attribute("data-state", "idle")
-    expect(page.locator("#model option")).not_to_have_text("default")
+    expect(page.locator("#model option").first).not_to_have_text("default")
 
 
 def play_sample(page: Page) -> None:
