@@ -144,10 +144,7 @@ class Batches:
         mixed += noises + cross * rng.uniform(-1, 1, mixed.shape).astype(np.float32)
         level = 10 ** rng.uniform(-2.2, 0.7, (count, 1, 1)).astype(np.float32)
         mixed = np.maximum(mixed, 0) * level
-        for n in np.flatnonzero(rng.random(count) < CUT_SHARE):
-            end = rows[n].lead + self._lengths[rows[n].utterance]
-            mixed[n, : max(0, rows[n].lead - rng.integers(0, 30))] = 0
-            mixed[n, end + rng.integers(5, 30) :] = 0
+        self._cut(mixed, rows)
         features = fronts(mixed, self._means(mixed))
         for n in np.flatnonzero(rng.random(count) < 0.15):
             width = rng.integers(1, 9)
@@ -159,6 +156,14 @@ class Batches:
         return Batch(
             torch.from_numpy(features.astype(np.float32)), targets, torch.from_numpy(framewise)
         )
+
+    def _cut(self, mixed: FloatArray, rows: list[_Row]) -> None:
+        """Silence some rows but for the utterance and a little around it."""
+        rng = self._rng
+        for n in np.flatnonzero(rng.random(len(rows)) < CUT_SHARE):
+            end = rows[n].lead + self._lengths[rows[n].utterance]
+            mixed[n, : max(0, rows[n].lead - rng.integers(0, 30))] = 0
+            mixed[n, end + rng.integers(5, 30) :] = 0
 
     def _means(self, mixed: FloatArray) -> FloatArray:
         """States to normalise from: half of the rows begin, the others go on after other sound."""

@@ -366,8 +366,9 @@ def main() -> None:
     facts = {
         "data": "espeak-ng 1.51, 26 h",
         "seed": SEED,
-        "steps": sum(stage.steps for stage in STAGES),
-        "minutes": round(sum(msgspec.json.decode(line)["seconds"] for line in last) / 60),
+        "towers": list(network.COLUMNS),
+        "steps_each": sum(stage.steps for stage in STAGES),
+        "minutes_in_all": round(sum(msgspec.json.decode(line)["seconds"] for line in last) / 60),
         "blank_penalties": BLANK_PENALTIES,
     }
     write(arguments.run, arguments.folder, eight_bit=not arguments.float32, training=facts)

@@ -159,9 +159,10 @@ def main() -> None:
     torch.set_num_threads(1)
     exam = Exam(arguments.data)
     both = read_towers(arguments.run)
-    for towers in (both[:1], both[1:], both):
+    first, second = network.COLUMNS
+    for name, towers in ((first, both[:1]), (second, both[1:]), ("both", both)):
         for penalty in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5):
-            print(len(towers), penalty, exam.of(towers, penalty), flush=True)
+            print(name, penalty, exam.of(towers, penalty), flush=True)
 
 
 if __name__ == "__main__":
