@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports browser triton proto wheel lock clean
+.PHONY: help run test long check lint format types imports browser triton audio database soak proto wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -13,10 +13,13 @@ help: ## list the targets
 run: .venv/.run ## start the server and the console on http://127.0.0.1:8000
 	$(BIN)/gapless serve
 
-test: .venv/.dev ## run the tests that need nothing but this checkout
-	$(BIN)/pytest -q -n auto -m "not browser and not triton"
+test: .venv/.dev ## run the quick tests that need nothing but this checkout
+	$(BIN)/pytest -q -n auto -m "not long and not browser and not triton and not audio and not database"
 
-check: lint types imports test triton browser ## everything this machine can check
+long: .venv/.dev ## run the others: from end to end, under stress, many at a time
+	$(BIN)/pytest -q -n auto --dist loadgroup -m long
+
+check: lint types imports test long database triton audio browser ## everything this machine can check
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -37,6 +40,17 @@ browser: .venv/.dev ## drive the console in a real Chromium
 
 triton: .venv/.dev ## hold the Triton backend against a real tritonserver
 	$(BIN)/pytest -q -m triton
+
+audio: .venv/.dev ## run the microphone on real PipeWire, PulseAudio and JACK, without a sound card
+	$(BIN)/pytest -q -m "audio and not portaudio"
+	$(BIN)/pytest -q -m portaudio
+
+database: .venv/.dev ## hold the stores and the cache against real PostgreSQL and Redis
+	$(BIN)/pytest -q -n auto -m database
+
+soak: .venv/.dev ## an hour of the microphone under stalls and a busy interpreter, and 10^9 samples through the ring
+	$(BIN)/python tools/soak_ring.py
+	$(BIN)/gapless bench mic --case gaps --rounds 1 --seconds 3600
 
 proto: $(UV) ## compile the protocol files of infer/wire again
 	cd src/gapless/infer/wire && $(CURDIR)/$(UV) tool run --quiet --from grpcio-tools python -m grpc_tools.protoc \
