@@ -1,7 +1,7 @@
 """Read and write audio files of every usual kind, in bounded memory.
 
 In: a path or a binary file object (seekable or not), or blocks to write. Out: mono float32 blocks at
-the asked rate, or a file. Invariants: never more than a few blocks in memory; a file is written
+the asked rate, or a file, mono or stereo. Invariants: never more than a few blocks in memory; a file is written
 whole or not at all. Thread: the caller's; calls block.
 
 A cut-off or partly damaged file gives what can be decoded, as with FFmpeg's own tools; one that
@@ -83,7 +83,9 @@ def read_audio(
         yield from audio.blocks(rate_hz, block_samples=block_samples)
 
 
-def write_audio(path: Path, blocks: Iterable[Samples], rate_hz: int) -> int:
+def write_audio(
+    path: Path, blocks: Iterable[Samples], rate_hz: int, *, stereo: bool = False
+) -> int:
     """Encode blocks to the kind of file that the extension names, as they come.
 
     The file appears at ``path``, over one that may be there, once it is complete. Rates that a codec
@@ -91,8 +93,9 @@ def write_audio(path: Path, blocks: Iterable[Samples], rate_hz: int) -> int:
 
     Args:
         path: ends in one of ``KINDS``.
-        blocks: mono float32, -1..1; louder samples are clipped by codecs of integers.
+        blocks: float32 [n], of stereo [n, 2], -1..1; louder samples are clipped by codecs of integers.
         rate_hz: their rate.
+        stereo: two channels, left and right.
 
     Returns:
         Number of samples taken from ``blocks``.
@@ -109,7 +112,7 @@ def write_audio(path: Path, blocks: Iterable[Samples], rate_hz: int) -> int:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with draft.open("xb") as file:
-            n_samples = encode(file, path.suffix.lower(), blocks, rate_hz)
+            n_samples = encode(file, path.suffix.lower(), blocks, rate_hz, stereo=stereo)
         draft.replace(path)
     except GaplessError:
         raise
@@ -149,16 +152,19 @@ def readable(source: Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
 def resample(sound: Iterable[tuple[Samples, int]], out_hz: int) -> Iterator[Samples]:
     """Bring blocks of any rates to one rate, with soxr at high quality; no shift in time."""
     in_hz, stream = out_hz, None
+    nothing = np.empty(0, np.float32)
     for samples, rate_hz in sound:
         if rate_hz != in_hz:
             if stream is not None:
-                yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+                yield stream.resample_chunk(nothing, last=True)
             in_hz = rate_hz
+            nothing = np.empty((0, *samples.shape[1:]), np.float32)
+            channels = samples.shape[1] if samples.ndim > 1 else 1
             same = in_hz == out_hz
-            stream = None if same else soxr.ResampleStream(in_hz, out_hz, 1, dtype="float32")
+            stream = None if same else soxr.ResampleStream(in_hz, out_hz, channels, dtype="float32")
         yield samples if stream is None else stream.resample_chunk(samples)
     if stream is not None:
-        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+        yield stream.resample_chunk(nothing, last=True)
 
 
 def reblock(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
@@ -178,10 +184,13 @@ def reblock(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
         yield np.concatenate(waiting)
 
 
-def encode(file: BinaryIO, extension: str, blocks: Iterable[Samples], rate_hz: int) -> int:
+def encode(
+    file: BinaryIO, extension: str, blocks: Iterable[Samples], rate_hz: int, *, stereo: bool = False
+) -> int:
     """Write all blocks to an open, seekable file. Returns the number of samples taken."""
     container_name, codec_name = KINDS[extension]
     out_hz = encoder_rate_hz(codec_name, rate_hz)
+    layout = "stereo" if stereo else "mono"
     taken = 0
 
     def counted() -> Iterator[tuple[Samples, int]]:
@@ -191,12 +200,13 @@ def encode(file: BinaryIO, extension: str, blocks: Iterable[Samples], rate_hz: i
             yield finite(block), rate_hz
 
     with av.open(file, "w", format=container_name) as container:
-        stream = container.add_stream(codec_name, rate=out_hz, layout="mono")
+        stream = container.add_stream(codec_name, rate=out_hz, layout=layout)
         track = cast("AudioStream", stream)
         container.start_encoding()
         position = 0
         for block in reblock(resample(counted(), out_hz), BLOCK_SAMPLES):
-            frame = av.AudioFrame.from_ndarray(block[np.newaxis, :], format="flt", layout="mono")
+            planes = np.ascontiguousarray(np.atleast_2d(block.T))
+            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
             frame.sample_rate = out_hz
             frame.pts = position
             position += len(block)

@@ -24,9 +24,9 @@ def finite(samples: Samples) -> Samples:
         InvalidAudioError: a sample is NaN or infinite.
     """
     if not np.isfinite(samples).all():
-        where = int(np.flatnonzero(~np.isfinite(samples))[0])
+        where = tuple(np.argwhere(~np.isfinite(samples))[0])
         raise InvalidAudioError(
-            f"sample {where} of a block of {len(samples)} is {samples[where]}, not a finite number; "
+            f"sample {where[0]} of a block of {len(samples)} is {samples[where]}, not a finite number; "
             "check that the declared encoding is that of the audio",
             param="encoding",
         )

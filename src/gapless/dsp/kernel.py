@@ -4,24 +4,33 @@ In: a function over arrays and numbers. Out: the same function as machine code, 
 as ``py_func``. Invariants: no Python objects inside, so the interpreter lock is released while it
 runs; IEEE arithmetic in the order written (no fastmath), so that both forms give the same bits;
 compiled once a machine, because the code is cached in a folder that can be written even where the
-package cannot and where there is no home. A kernel calls only kernels of its own file: Numba's
-cache does not notice changes in others. Thread: any.
+package cannot and where there is no home. The folder is another one for every state of the package's
+sources, because Numba notices no changes in kernels of other files that a kernel calls. Thread: any.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar, cast
+from typing import Final, ParamSpec, Protocol, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
 P_kernel = ParamSpec("P_kernel")
 R_co = TypeVar("R_co", covariant=True)
+
+
+PACKAGE: Final = Path(__file__).parent.parent
+ROOMS: Final = ("audio", "clean", "dsp", "play/sound", "realtime")
+"""Folders of the package that have kernels which others call; a test looks whether there are more."""
+GENERATIONS: Final = 8
+"""Folders of compiled code that are kept: those of other checkouts and versions, used at the same time."""
 
 
 class Kernel(Protocol[P_kernel, R_co]):
@@ -73,12 +82,38 @@ def make_private(folder: Path) -> bool:
     )
 
 
-_cache_dir = find_cache_dir(os.environ)
-CACHED = _cache_dir is not None
-if _cache_dir is not None:
-    os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir)
+def sources_digest(package: Path = PACKAGE) -> str:
+    """Tells one state of the sources from another, by the sizes and times of the files in rooms with kernels."""
+    digest = hashlib.sha256()
+    for file in sorted(file for room in ROOMS for file in (package / room).rglob("*.py")):
+        status = file.stat()
+        digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
 
-import numba  # noqa: E402  Numba reads the variable above while it is imported ...
 
-# ... or now, should somebody have imported it before us.
-numba.config.reload_config()  # type: ignore[no-untyped-call]
+def find_generation(folder: Path) -> Path:
+    """The folder for the sources as they are now; the longest unused of too many others is removed."""
+    chosen = folder / f"gapless-{sources_digest()}"
+    chosen.mkdir(parents=True, exist_ok=True)
+    chosen.touch()
+    generations = sorted(folder.glob("gapless-*"), key=_last_used)
+    for old in generations[:-GENERATIONS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return chosen
+
+
+def _last_used(generation: Path) -> float:
+    try:
+        return generation.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # another process was quicker to remove it
+
+
+_cache_root = find_cache_dir(os.environ)
+CACHED = _cache_root is not None
+
+import numba  # noqa: E402  only after the checks above: it takes 0.2 s
+
+if _cache_root is not None:
+    # Not the environment variable: processes that we start look for their own generation.
+    vars(numba.config)["CACHE_DIR"] = str(find_generation(_cache_root))

@@ -1,1 +1,1 @@
-"""Sound devices: microphones, through PortAudio."""
+"""Devices that hear and play, and the sound servers that lead to them."""

@@ -1,0 +1,1 @@
+"""The zone without locks, allocation or the interpreter: what runs between a device and the samples."""
