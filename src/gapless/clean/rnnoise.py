@@ -1,7 +1,8 @@
 """RNNoise, called in the shared library that the pyrnnoise wheel carries.
 
 In: frames of 480 samples at 48 kHz. Out: the same without noise, 960 samples later. Invariants: one state per stream,
-freed once, when closed or collected; pyrnnoise itself is never imported (it needs packages that its library does not).
+freed once, when closed or collected; what is no sound (NaN, infinity, more than 2) never reaches the state; pyrnnoise
+itself is never imported (it needs packages that its library does not).
 Thread: one at a time per state; calls release the interpreter lock.
 
 Source: J.-M. Valin, "A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement", 2018 (BSD).
@@ -16,7 +17,8 @@ from typing import Final, final
 
 import numpy as np
 
-from gapless.audio.types import Samples
+from gapless.audio.types import DENOISE_RATE_HZ, Samples
+from gapless.clean.repair import repaired
 from gapless.errors import MissingDependencyError, ModelError
 from gapless.infer.carried import find_carried
 
@@ -60,7 +62,12 @@ def load_library() -> ctypes.CDLL:
 
 @final
 class Rnnoise:
-    """The denoiser of one stream."""
+    """The denoiser of one stream; a ``FrameDenoiser``."""
+
+    name: Final = "rnnoise"
+    rate_hz: Final = DENOISE_RATE_HZ
+    frame_samples: Final = FRAME_SAMPLES
+    delay_samples: Final = DELAY_SAMPLES
 
     def __init__(self) -> None:
         self._library = load_library()
@@ -73,7 +80,7 @@ class Rnnoise:
         """Clean one frame.
 
         Args:
-            frame: float32 [480], finite, -1..1.
+            frame: float32 [480]; what is no sound in it is repaired first.
 
         Returns:
             float32 [480]: what came ``DELAY_SAMPLES`` before this frame, cleaned.
@@ -87,7 +94,8 @@ class Rnnoise:
                 f"RNNoise takes frames of {FRAME_SAMPLES} samples, not {frame.shape}; split the audio"
             )
         # A new array: contiguous, ours, and at the library's scale.
-        scaled = np.multiply(frame, FULL_SCALE, dtype=np.float32)
+        scaled = repaired(np.ascontiguousarray(frame, np.float32))
+        scaled *= FULL_SCALE
         self._library.rnnoise_process_frame(self._state, scaled.ctypes.data, scaled.ctypes.data)
         scaled /= FULL_SCALE
         return scaled

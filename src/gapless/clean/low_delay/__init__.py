@@ -1,0 +1,1 @@
+"""Noise suppression 4 ms late: stale gains of RNNoise, corrected by a small network, in kernels of the zone."""

@@ -1,0 +1,1 @@
+"""Denoisers that are ONNX files, each described by the manifest beside it."""

@@ -1,0 +1,1 @@
+"""Training and evaluation of the noise suppression that is 4 ms late."""
