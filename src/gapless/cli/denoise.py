@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gapless.cli.options import examples
+from gapless.cli.options import examples, with_settings
+from gapless.settings import Resolved
 
 if TYPE_CHECKING:
     from gapless.audio.types import Samples
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "gapless denoise street.m4a clean.wav",
         "gapless denoise street.m4a clean.flac --amount 0.8",
+        "gapless denoise street.m4a clean.wav --model gtcrn",
     )
 )
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
@@ -37,7 +39,15 @@ if TYPE_CHECKING:
     metavar="NUMBER",
     help="How much of the noise is removed: 0 nothing, 1 all that can be found.",
 )
-def denoise(source: Path, target: Path, *, amount: float) -> None:
+@click.option(
+    "--model",
+    default="rnnoise",
+    show_default=True,
+    metavar="NAME",
+    help="What removes it: rnnoise, or a folder with a denoiser.toml: its name in the models folder, or its path.",
+)
+@with_settings("models_dir")
+def denoise(resolved: Resolved, source: Path, target: Path, *, amount: float, model: str) -> None:
     """Remove noise from a recording.
 
     OUT ends in .wav, .flac, .ogg, .opus, .mp3, .m4a or .webm; it is mono at 48 kHz and as long as
@@ -46,13 +56,19 @@ def denoise(source: Path, target: Path, *, amount: float) -> None:
     from gapless.audio.files import open_audio, write_audio
     from gapless.audio.types import DENOISE_RATE_HZ
     from gapless.clean.denoise import Denoiser
+    from gapless.clean.open import open_denoiser
     from gapless.cli.progress import FileBars
 
     with (
         open_audio(source) as audio,
-        closing(Denoiser(amount)) as denoiser,
+        closing(
+            open_denoiser(
+                model, resolved.settings.models_path, rate_hz=DENOISE_RATE_HZ, allow_paths=True
+            )
+        ) as opened,
         FileBars(1) as bars,
     ):
+        denoiser = Denoiser(amount, opened)
         blocks = audio.blocks(DENOISE_RATE_HZ)
         cleaned = _cleaned(blocks, denoiser, bars, source.name, audio.info.duration_ms)
         write_audio(target, cleaned, DENOISE_RATE_HZ)
