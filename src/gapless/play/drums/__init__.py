@@ -1,0 +1,1 @@
+"""A drum kit that is computed, so that every program sounds without a download."""

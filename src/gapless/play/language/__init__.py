@@ -1,0 +1,1 @@
+"""The play language: the text of a ``.ph`` file -> a ``Program``."""

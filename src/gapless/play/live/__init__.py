@@ -1,0 +1,1 @@
+"""A program that sounds while it is written."""

@@ -1,0 +1,1 @@
+"""MIDI: notes and a clock to other machines, and from them."""

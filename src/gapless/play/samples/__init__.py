@@ -1,0 +1,1 @@
+"""Sounds in memory: from folders of files, or of the drum kit."""

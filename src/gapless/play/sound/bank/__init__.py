@@ -1,0 +1,1 @@
+"""Voices by the thousand: what plays what a pattern starts."""

@@ -1,0 +1,1 @@
+"""Effects: units that do more to a sound than weigh its frequencies."""

@@ -1,0 +1,1 @@
+"""Filters: units that weigh the frequencies of a sound."""

@@ -1,0 +1,1 @@
+"""What sounds by itself: waves that repeat, strings, drums."""
