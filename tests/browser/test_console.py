@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Download, Page, WebSocketRoute, expect
 from gapless.audio.types import LISTEN_RATE_HZ, Samples
 from gapless.engine import Engine
 from gapless.store.contract import SessionRecord, Store, TranscriptQuery
+from gapless.testing.contrast import contrast
 from gapless.testing.server import running_server
 from gapless.transcript import Utterance
 
@@ -424,31 +425,6 @@ def overhang(page: Page) -> int:
 def background(page: Page) -> str:
     colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return colour
-
-
-def contrast(page: Page, text: str, ground: str) -> float:
-    """Contrast ratio of two colours of the style sheet. Source: WCAG 2.2, relative luminance."""
-    light, dark = sorted((luminance(page, text), luminance(page, ground)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(page: Page, name: str) -> float:
-    colour: str = page.evaluate(
-        """(name) => {
-          const probe = document.createElement("i");
-          probe.style.color = `var(--${name})`;
-          document.body.append(probe);
-          const { color } = getComputedStyle(probe);
-          probe.remove();
-          return color;
-        }""",
-        name,
-    )
-    channels = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def content(download: Download) -> str:
