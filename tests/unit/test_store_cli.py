@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from gapless.cli.main import main
 from gapless.store.contract import SessionRecord
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.transcript import Utterance
 
 

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gapless.errors import OverloadError, StoreError
-from gapless.store.connection import connect_writer
-from gapless.store.readers import Readers
+from gapless.store.sqlite.connection import connect_writer
+from gapless.store.sqlite.readers import Readers
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up_s = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -62,6 +72,40 @@ def test_more_readers_than_there_is_room_for_are_refused(path: Path) -> None:
         pass
     with readers.snapshot() as reader:
         assert reader.execute("SELECT n FROM numbers").fetchone()[0] == 1
+    readers.close()
+
+
+def test_who_came_first_is_served_first(path: Path) -> None:
+    readers = Readers(path, capacity=1)
+    served: list[int] = []
+    callers: list[threading.Thread] = []
+
+    def read(number: int) -> None:
+        with readers.snapshot():
+            served.append(number)
+
+    with readers.snapshot():
+        for number in range(6):
+            callers.append(threading.Thread(target=read, args=(number,)))
+            callers[-1].start()
+            wait_until(lambda: len(readers._waiting) == len(callers))
+    # Comes while those wait, and would be faster than any of them.
+    read(6)
+    for caller in callers:
+        caller.join()
+    assert served == [*range(7)]
+    readers.close()
+
+
+def test_who_gave_up_waiting_is_not_served(path: Path) -> None:
+    readers = Readers(path, capacity=1, room_timeout_s=0.01)
+    with readers.snapshot():
+        for _ in range(2):
+            with pytest.raises(OverloadError), readers.snapshot():
+                pass
+    for _ in range(2):
+        with readers.snapshot() as reader:
+            assert reader.execute("SELECT n FROM numbers").fetchone()[0] == 1
     readers.close()
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from gapless.errors import ProtocolError
 from gapless.store.cursor import NEWEST, Place, decode_cursor, encode_cursor
-from gapless.store.search import keepable, match_expression, read_marks
+from gapless.store.sqlite.search import match_expression
+from gapless.store.text import keepable
 
 
 @pytest.mark.parametrize(
@@ -24,22 +25,6 @@ from gapless.store.search import keepable, match_expression, read_marks
 )
 def test_words_become_an_expression_without_syntax(text: str, expression: str | None) -> None:
     assert match_expression(text) == expression
-
-
-@pytest.mark.parametrize(
-    ("marked", "text", "highlights"),
-    [
-        ("", "", ()),
-        ("none", "none", ()),
-        ("\x02all\x03", "all", ((0, 3),)),
-        ("a \x02b\x03 c \x02dé😀\x03", "a b c dé😀", ((2, 3), (6, 9))),
-        ("\x02a\x03\x02b\x03", "ab", ((0, 1), (1, 2))),
-    ],
-)
-def test_marks_become_ranges_of_characters(
-    marked: str, text: str, highlights: tuple[tuple[int, int], ...]
-) -> None:
-    assert read_marks(marked) == (text, highlights)
 
 
 def test_what_cannot_be_kept_is_replaced_character_for_character() -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gapless.batching.batcher import UNKNOWN_RETRY_MS
 from gapless.errors import NotFoundError, OverloadError, StoreError
-from gapless.store.connection import connect_reader, connect_writer
-from gapless.store.writer import Writer
+from gapless.store.backlog import UNKNOWN_RETRY_MS
+from gapless.store.options import StoreOptions
+from gapless.store.sqlite.connection import connect_reader, connect_writer
+from gapless.store.sqlite.writer import Writer
 
 WAIT_S = 30.0
 
@@ -26,7 +27,9 @@ def path(tmp_path: Path) -> Path:
 def writer(path: Path) -> Iterator[Writer]:
     connection = connect_writer(path)
     connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
-    writer = Writer(connection, path, capacity=20, room_timeout_s=0.0)
+    writer = Writer(
+        connection, path, StoreOptions(max_waiting=20, batch_ms=60_000), room_timeout_s=0.0
+    )
     yield writer
     writer.close()
 
@@ -103,9 +106,81 @@ def test_jobs_that_wait_together_share_one_commit(
     with held_up(writer, threads):
         futures = submit_waiting(writer, threads, [add(n) for n in range(10)])
     assert [future.result(WAIT_S) for future in futures] == list(range(10))
-    assert writer.stats().jobs == 11
-    assert writer.stats().commits == 2
+    assert writer.stats().jobs == writer.stats().rows == 11
+    # Those that came while the transaction was open joined it.
+    assert writer.stats().commits == 1
     assert numbers(path) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("options", "commits"),
+    [
+        pytest.param(StoreOptions(batch_rows=1), 13, id="one row"),
+        pytest.param(StoreOptions(batch_rows=4, batch_ms=60_000), 4, id="four rows"),
+        pytest.param(StoreOptions(batch_rows=100, batch_ms=60_000), 1, id="many rows"),
+        pytest.param(StoreOptions(batch_rows=100, batch_ms=0), 13, id="no time"),
+    ],
+)
+def test_a_transaction_is_bounded_in_rows_and_in_time(
+    path: Path, threads: ThreadPoolExecutor, options: StoreOptions, commits: int
+) -> None:
+    connection = connect_writer(path)
+    connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+    writer = Writer(connection, path, options)
+    with held_up(writer, threads):
+        futures = submit_waiting(writer, threads, [add(n) for n in range(12)])
+    assert [future.result(WAIT_S) for future in futures] == list(range(12))
+    assert writer.stats().commits == commits
+    writer.close()
+
+
+def test_a_job_of_many_rows_is_not_taken_apart_and_goes_alone(
+    path: Path, threads: ThreadPoolExecutor
+) -> None:
+    connection = connect_writer(path)
+    connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+    writer = Writer(connection, path, StoreOptions(batch_rows=4, batch_ms=60_000, max_waiting=8))
+    with held_up(writer, threads):
+        # More than all the room, but nothing else waits.
+        large = writer.submit(add(1), rows=9)
+        with pytest.raises(OverloadError, match="9 rows wait to be written and 8 may"):
+            writer.submit(add(2))
+        assert writer.stats().waiting == 9
+    assert large.result(WAIT_S) == 1
+    assert writer.submit(add(2)).result(WAIT_S) == 2
+    assert writer.stats().refused == 1
+    assert writer.stats().commits == 3
+    writer.close()
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_not_run(
+    writer: Writer, path: Path, threads: ThreadPoolExecutor
+) -> None:
+    with held_up(writer, threads):
+        given_up, kept = writer.submit(add(1)), writer.submit(add(2))
+        assert given_up.cancel()
+    assert kept.result(WAIT_S) == 2
+    assert numbers(path) == [2]
+
+
+def test_what_runs_alone_is_in_no_transaction_and_others_wait_for_it(
+    writer: Writer, path: Path, threads: ThreadPoolExecutor
+) -> None:
+    with held_up(writer, threads):
+        before = writer.submit(add(1))
+        alone = threads.submit(writer.run_alone, lambda connection: connection.in_transaction)
+        wait_until(lambda: len(writer._jobs) == 2)
+        after = writer.submit(add(2))
+    assert alone.result(WAIT_S) is False
+    assert (before.result(WAIT_S), after.result(WAIT_S)) == (1, 2)
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("SELECT n FROM nowhere")
+
+    with pytest.raises(StoreError, match="no such table"):
+        writer.run_alone(fail)
+    assert writer.run(add(3)) == 3
+    assert numbers(path) == [1, 2, 3]
 
 
 def test_a_job_that_fails_takes_only_its_own_writes_back(
@@ -129,7 +204,7 @@ def test_a_job_that_fails_takes_only_its_own_writes_back(
     with pytest.raises(StoreError, match="UNIQUE constraint"):
         worse.result(WAIT_S)
     assert numbers(path) == [1, 2]
-    assert writer.stats().commits == 2
+    assert writer.stats().commits == 1
 
 
 def test_a_job_that_ends_the_whole_transaction_still_fails_alone(

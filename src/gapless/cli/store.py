@@ -1,6 +1,6 @@
-"""``gapless store``: search, show, export and delete what was kept.
+"""``gapless store``: search, show, export and delete what was kept, and look after it.
 
-In: the database in the data folder, which a running server may be using. Out: text for people, JSON for programs,
+In: the store of the settings, which a running server may be using. Out: text for people, JSON for programs,
 files. Invariants: reading makes no database where there is none; deleting asks first. Thread: main.
 """
 
@@ -9,22 +9,24 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import click
 import msgspec
 
-from gapless.cli.options import examples, with_settings
+from gapless.cli.options import examples
 from gapless.cli.output import FORMATS, write_output
-from gapless.errors import GaplessError, NotFoundError
-from gapless.settings import Resolved
+from gapless.cli.store_moving import copy, import_, write_archive
+from gapless.cli.store_place import StorePlace, json_option, with_store
+from gapless.cli.store_upkeep import check, migrate, prune, vacuum
+from gapless.errors import GaplessError
 from gapless.store.contract import (
     MAX_PAGE,
     Hit,
+    Order,
     SessionRecord,
     Store,
     TranscriptQuery,
@@ -32,18 +34,18 @@ from gapless.store.contract import (
 )
 from gapless.store.export import Format, file_stem, render
 from gapless.store.moment import unix_ms
-from gapless.store.sqlite import SqliteStore
 from gapless.transcript import clock
 
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What a file name or a text could do to a terminal."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+ARCHIVE: Final = "jsonl"
+"""The format that `gapless store import` reads."""
 
 
 @click.group()
 def store() -> None:
-    """Search, show and export kept transcripts."""
+    """Search, show and export kept transcripts, and look after the store."""
 
 
 @store.command(
@@ -59,15 +61,23 @@ def store() -> None:
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most to print."
 )
+@click.option(
+    "--order",
+    type=click.Choice(get_args(Order)),
+    default="newest",
+    show_default=True,
+    help="Newest first, or those that fit the words best (of the newest 1,000 matches).",
+)
 @json_option
-@with_settings("data_dir")
+@with_store
 def search(
-    resolved: Resolved,
+    where: StorePlace,
     words: tuple[str, ...],
     *,
     since: str | None,
     until: str | None,
     limit: int,
+    order: Order,
     as_json: bool,
 ) -> None:
     """Find transcripts by what was said, newest first.
@@ -80,9 +90,10 @@ def search(
         since_ms=unix_ms(since, param="since", zone=None) if since else None,
         until_ms=unix_ms(until, param="until", zone=None) if until else None,
         limit=min(limit, MAX_PAGE),
+        order=order,
     )
     found = 0
-    with _open_store(resolved) as transcripts:
+    with where.opened() as transcripts:
         for summary in islice(_summaries(transcripts, query), limit):
             found += 1
             if as_json:
@@ -96,10 +107,10 @@ def search(
 @store.command()
 @click.argument("session_id", metavar="ID")
 @json_option
-@with_settings("data_dir")
-def show(resolved: Resolved, session_id: str, *, as_json: bool) -> None:
+@with_store
+def show(where: StorePlace, session_id: str, *, as_json: bool) -> None:
     """Print a transcript with the times of what was said."""
-    with _open_store(resolved) as transcripts:
+    with where.opened() as transcripts:
         transcript = transcripts.get(session_id)
     if as_json:
         click.echo(render(transcript, "json"))
@@ -113,6 +124,7 @@ def show(resolved: Resolved, session_id: str, *, as_json: bool) -> None:
     epilog=examples(
         "gapless store export 01JQ3 -f srt > talk.srt",
         "gapless store export --all -f json -o transcripts/",
+        "gapless store export --all -f jsonl -o transcripts.jsonl.gz     one file, for `import`",
     )
 )
 @click.argument("session_ids", metavar="[ID]...", nargs=-1)
@@ -121,26 +133,27 @@ def show(resolved: Resolved, session_id: str, *, as_json: bool) -> None:
     "-f",
     "--format",
     "shape",
-    type=click.Choice(FORMATS),
+    type=click.Choice((*FORMATS, ARCHIVE)),
     default="txt",
     show_default=True,
-    help="Format of the files.",
+    help="Format of the files; jsonl is one file of them all.",
 )
 @click.option(
     "-o",
     "--out",
     "folder",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the files, made if missing.  [default: one transcript to standard output]",
+    type=click.Path(path_type=Path),
+    help="Folder for the files, made if missing; for jsonl a file, packed if its name ends with .gz.  "
+    "[default: one transcript, or jsonl, to standard output]",
 )
-@with_settings("data_dir")
+@with_store
 def export(
-    resolved: Resolved,
+    where: StorePlace,
     session_ids: tuple[str, ...],
     *,
     everything: bool,
-    shape: Format,
+    shape: Format | Literal["jsonl"],
     folder: Path | None,
 ) -> None:
     """Write transcripts as files.
@@ -150,10 +163,15 @@ def export(
     """
     if everything == bool(session_ids):
         raise click.UsageError("name transcripts by ID, or all of them with --all")
+    if shape == "jsonl":
+        _export_archive(where, everything=everything, place=folder)
+        return
+    if folder is not None and folder.is_file():
+        raise click.UsageError(f"{folder} is a file; name a folder with --out")
     if folder is None and (everything or len(session_ids) > 1):
         raise click.UsageError("several transcripts need a folder; name one with --out")
     failures: list[str] = []
-    with _open_store(resolved) as transcripts:
+    with where.opened() as transcripts:
         if everything:
             session_ids = tuple(
                 summary.session.id
@@ -178,10 +196,10 @@ def export(
 @store.command()
 @click.argument("session_id", metavar="ID")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@with_settings("data_dir")
-def delete(resolved: Resolved, session_id: str, *, yes: bool) -> None:
+@with_store
+def delete(where: StorePlace, session_id: str, *, yes: bool) -> None:
     """Forget a transcript for good."""
-    with _open_store(resolved) as transcripts:
+    with where.opened() as transcripts:
         session = transcripts.get(session_id).session
         if not yes:
             click.echo(_heading(session))
@@ -190,18 +208,18 @@ def delete(resolved: Resolved, session_id: str, *, yes: bool) -> None:
     click.echo(f"{session_id} is deleted", err=True)
 
 
-@contextmanager
-def _open_store(resolved: Resolved) -> Iterator[Store]:
-    path = resolved.settings.database_path
-    if not path.exists():
-        raise NotFoundError(
-            f"nothing is kept in {path.parent} yet; start `gapless serve`, or name another folder with --data-dir"
-        )
-    transcripts = SqliteStore(path)
-    try:
-        yield transcripts
-    finally:
-        transcripts.close()
+for command in (migrate, check, vacuum, import_, prune, copy):
+    store.add_command(command)
+
+
+def _export_archive(where: StorePlace, *, everything: bool, place: Path | None) -> None:
+    if not everything:
+        raise click.UsageError("jsonl is for all transcripts; add --all, or choose another format")
+    if place is not None and place.is_dir():
+        place /= f"transcripts.{ARCHIVE}"
+    with where.opened() as transcripts:
+        count = write_archive(transcripts, place)
+    click.echo(f"{count} transcripts are in {place or 'the output'}", err=True)
 
 
 def _summaries(transcripts: Store, query: TranscriptQuery) -> Iterator[TranscriptSummary]:

@@ -11,10 +11,14 @@ wait before it. Characters that no speech has (NUL, STX, ETX, lone surrogates) a
 
 from __future__ import annotations
 
-from typing import Final, Literal, Protocol
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gapless.store.options import StoreOptions
+from gapless.store.queue import JobQueue
 from gapless.transcript import Utterance
 
 MAX_PAGE: Final = 100
@@ -25,6 +29,9 @@ MAX_SEARCH_CHARS: Final = 500
 
 MAX_HITS: Final = 10
 """Most matching utterances that are shown of one session."""
+
+RANKED_UTTERANCES: Final = 1000
+"""Most matching utterances that are compared for ``order="relevance"``."""
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
@@ -45,6 +52,9 @@ class SessionRecord(msgspec.Struct, frozen=True):
     """How many are kept; counted by the store."""
 
 
+Order: TypeAlias = Literal["newest", "relevance"]
+
+
 class TranscriptQuery(msgspec.Struct, frozen=True):
     """Which transcripts to list. Times are Unix milliseconds, the range is half open: ``since <= started < until``."""
 
@@ -60,6 +70,12 @@ class TranscriptQuery(msgspec.Struct, frozen=True):
     """1 to ``MAX_PAGE``."""
     cursor: str | None = None
     """Opaque: ``next_cursor`` of the page before."""
+    order: Order = "newest"
+    """``relevance``: those first whose best utterance fits the words best; only of use with ``text``.
+
+    Of the utterances that match, the newest ``RANKED_UTTERANCES`` are compared; sessions with older ones alone are not
+    listed.
+    """
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -97,8 +113,43 @@ class StoredTranscript(msgspec.Struct, frozen=True):
     utterances: tuple[Utterance, ...]
 
 
+class StoreFacts(msgspec.Struct, frozen=True):
+    """What a store is and holds."""
+
+    kind: Literal["sqlite", "postgresql"]
+    where: str
+    """For people, without secrets."""
+    schema: int
+    """Number of the last step of migration."""
+    sessions: int
+    utterances: int
+    size_bytes: int
+    oldest_ms: int | None = None
+    """When the oldest session began, in Unix milliseconds."""
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What was deleted because it was too old or too much."""
+
+    sessions: int
+    utterances: int
+
+
 class Store(Protocol):
     """Keeps what was heard."""
+
+    @property
+    def queue(self) -> JobQueue:
+        """Recordings that are heard when there is time."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What it cannot do now and for how long, to go on after "the store"; empty when all is well. Does not block.
+
+        Anybody may read it: it says nothing of what is kept or where.
+        """
+        ...
 
     def begin_session(self, session: SessionRecord) -> None:
         """Keep a new session; if one of that id is there already, it stays as it is."""
@@ -109,6 +160,22 @@ class Store(Protocol):
 
         Raises:
             StoreError: no such session; it may have been deleted while it ran.
+        """
+        ...
+
+    def add_utterances(self, session_id: str, utterances: Sequence[Utterance]) -> Future[None]:
+        """As ``add_utterance`` for several, in one transaction, without waiting: done once they are durable.
+
+        Raises:
+            OverloadError: too many rows wait to be written.
+        """
+        ...
+
+    def restore(self, transcripts: Sequence[StoredTranscript]) -> int:
+        """Keep whole transcripts, in one transaction; those whose session is there already stay as they are.
+
+        Returns:
+            How many were new.
         """
         ...
 
@@ -141,6 +208,36 @@ class Store(Protocol):
 
         Raises:
             NotFoundError: no such session.
+        """
+        ...
+
+    @property
+    def changes(self) -> int:
+        """Grows with everything that is written through this object; what others write does not count."""
+        ...
+
+    def adjust(self, options: StoreOptions) -> None:
+        """Work with other rows in a transaction and other connections from now on; the rest stays as it was opened."""
+        ...
+
+    def facts(self) -> StoreFacts:
+        """What the store is and holds."""
+        ...
+
+    def check(self) -> tuple[str, ...]:
+        """Look through everything; a sentence for each thing that is wrong, with what to do. May take minutes."""
+        ...
+
+    def vacuum(self) -> None:
+        """Give the room of what was deleted back to the disk. May take minutes, in which others wait."""
+        ...
+
+    def prune(
+        self, *, before_ms: int | None = None, max_bytes: int | None = None, limit: int = 100
+    ) -> Pruned:
+        """Delete at most ``limit`` of the oldest sessions that began before a time, or that make the store too large.
+
+        Sessions that have not ended stay, unless they began a day before ``before_ms``. Nothing deleted: done.
         """
         ...
 

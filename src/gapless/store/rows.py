@@ -6,14 +6,21 @@ Invariants: what goes in comes out. Thread: any (pure functions).
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from gapless.store.contract import SessionRecord
-from gapless.store.search import keepable
+from gapless.store.text import keepable
 from gapless.transcript import Utterance, Word
+
+
+class Row(Protocol):
+    """A row of any database."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """What stands in a column."""
+        ...
 
 
 class WordRow(msgspec.Struct, array_like=True):
@@ -34,7 +41,7 @@ def session_parameters(session: SessionRecord) -> dict[str, Any]:
     return parameters
 
 
-def session_record(row: sqlite3.Row) -> SessionRecord:
+def session_record(row: Row) -> SessionRecord:
     """The session of a row of ``sessions``."""
     return SessionRecord(**{name: row[name] for name in SessionRecord.__struct_fields__})
 
@@ -52,7 +59,7 @@ def utterance_parameters(utterance: Utterance) -> dict[str, Any]:
     }
 
 
-def utterance_record(row: sqlite3.Row) -> Utterance:
+def utterance_record(row: Row) -> Utterance:
     """The utterance of a row of ``utterances``."""
     words = msgspec.json.decode(row["words"], type=list[WordRow])
     fields = {name: row[name] for name in Utterance.__struct_fields__} | {

@@ -14,21 +14,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
+import msgspec
+
 from gapless.errors import GaplessError, NotFoundError, ProtocolError, StoreError
 from gapless.store.contract import (
     MAX_HITS,
     MAX_PAGE,
     MAX_SEARCH_CHARS,
+    RANKED_UTTERANCES,
     Hit,
+    Order,
     Page,
+    Pruned,
     SessionRecord,
     Store,
     StoredTranscript,
     TranscriptQuery,
 )
+from gapless.store.options import StoreOptions
 from gapless.transcript import Utterance, Word
 
 OpenStore: TypeAlias = Callable[[], Store]
+
+WAIT_S: Final = 30.0
 
 FULL_SESSION: Final = SessionRecord(
     id="s-full",
@@ -344,6 +352,204 @@ def what_cannot_be_kept_is_replaced_in_place(open_store: OpenStore) -> None:
         assert hit.highlights == ((10, 11),)
 
 
+def several_utterances_are_kept_in_one_go(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        several = [Utterance(f"u{n}", f"number {n}", n * 1000, n * 1000 + 500) for n in range(300)]
+        first = store.add_utterances("s1", several[:200])
+        # Those that come again, in whatever company, stay as they are.
+        changed = Utterance("u7", "changed", 7000, 7500)
+        second = store.add_utterances("s1", [changed, *several[150:]])
+        assert first.result(WAIT_S) is None
+        assert second.result(WAIT_S) is None
+        assert store.add_utterances("s1", ()).result(WAIT_S) is None
+    with opened(open_store) as store:
+        kept = store.get("s1")
+        assert list(kept.utterances) == several
+        assert kept.session.utterances == 300
+        assert [hit.utt for hit in hits(store, "299")] == ["u299"]
+        assert not hits(store, "changed")
+
+
+def several_utterances_of_nobody_are_refused_and_harm_no_others(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        several = [Utterance(f"u{n}", "words", n, n) for n in range(10)]
+        before = store.add_utterances("s1", several[:5])
+        nobodys = store.add_utterances("nobody", several)
+        after = store.add_utterances("s1", several[5:])
+        expect(StoreError, lambda: nobodys.result(WAIT_S))
+        before.result(WAIT_S)
+        after.result(WAIT_S)
+        assert store.get("s1").session.utterances == 10
+        expect(NotFoundError, lambda: store.get("nobody"))
+
+
+def restored_transcripts_are_what_they_were(open_store: OpenStore) -> None:
+    record = msgspec.structs.replace(
+        FULL_SESSION, ended_at_ms=1_700_000_009_999, audio_ms=5000, utterances=1
+    )
+    full = StoredTranscript(record, (FULL_UTTERANCE,))
+    # What it counts is what is there, whatever the record says.
+    empty = StoredTranscript(SessionRecord("s-empty", "stream", "m", 5, utterances=99), ())
+    with opened(open_store) as store:
+        begin(store, "mine")
+        mine = StoredTranscript(SessionRecord("mine", "file", "other", 1), (FULL_UTTERANCE,))
+        assert store.restore([full, mine, empty]) == 2
+        assert store.restore([full, mine, empty]) == 0
+        assert store.restore([]) == 0
+    with opened(open_store) as store:
+        assert store.get("s-full") == full
+        assert store.get("mine") == StoredTranscript(
+            SessionRecord("mine", "stream", "scripted", 1000), ()
+        )
+        assert store.get("s-empty").session.utterances == 0
+        assert found(store, "zählt") == ["u1"]
+        # It can be added to, as any other.
+        say(store, "s-full", "u2", "afterwards", start_ms=5000)
+        assert store.get("s-full").session.utterances == 2
+
+
+def facts_are_of_what_is_there(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        nothing = store.facts()
+        assert (nothing.sessions, nothing.utterances, nothing.oldest_ms) == (0, 0, None)
+        assert nothing.schema >= 1
+        assert nothing.where
+        for number in range(3):
+            begin(store, f"s{number}", started_at_ms=2000 - number)
+            for utterance in range(number):
+                say(store, f"s{number}", f"u{utterance}", "hello " * 50)
+        facts = store.facts()
+        assert (facts.sessions, facts.utterances, facts.oldest_ms) == (3, 3, 1998)
+        assert facts.size_bytes > 0
+        store.delete("s2")
+        facts = store.facts()
+        assert (facts.sessions, facts.utterances, facts.oldest_ms) == (2, 1, 1999)
+
+
+def a_store_that_was_used_and_made_smaller_is_whole(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        assert store.check() == ()
+        for number in range(6):
+            begin(store, f"s{number}", started_at_ms=1000 + number)
+            for utterance in range(20):
+                say(store, f"s{number}", f"u{utterance}", f"words of {number}", start_ms=utterance)
+        store.delete("s0")
+        kept = [store.get(f"s{number}") for number in range(1, 6)]
+        assert store.check() == ()
+        store.vacuum()
+        assert store.check() == ()
+        assert [store.get(f"s{number}") for number in range(1, 6)] == kept
+        assert ids(store.list(TranscriptQuery(text="words"))) == ["s5", "s4", "s3", "s2", "s1"]
+        say(store, "s1", "later", "it goes on")
+        assert found(store, "goes on") == ["later"]
+
+
+def the_oldest_are_pruned_by_age_a_few_at_a_time(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for number in range(6):
+            begin(store, f"s{number}", started_at_ms=1000 + number)
+            for utterance in range(number):
+                say(store, f"s{number}", f"u{utterance}", "an old word", start_ms=utterance)
+            store.end_session(f"s{number}", ended_at_ms=9000, audio_ms=1000)
+        assert store.prune(before_ms=1000) == Pruned(0, 0)
+        assert store.prune() == Pruned(0, 0)
+        assert store.prune(before_ms=1004, limit=3) == Pruned(3, 0 + 1 + 2)
+        assert store.prune(before_ms=1004, limit=3) == Pruned(1, 3)
+        assert store.prune(before_ms=1004, limit=3) == Pruned(0, 0)
+        assert ids(store.list(TranscriptQuery())) == ["s5", "s4"]
+        assert ids(store.list(TranscriptQuery(text="old word"))) == ["s5", "s4"]
+        expect(NotFoundError, lambda: store.get("s3"))
+        assert store.check() == ()
+
+
+def what_has_not_ended_is_pruned_a_day_later(open_store: OpenStore) -> None:
+    day_ms = 24 * 3600 * 1000
+    with opened(open_store) as store:
+        begin(store, "lost", started_at_ms=1000)
+        begin(store, "running", started_at_ms=2000)
+        begin(store, "over", started_at_ms=3000)
+        store.end_session("over", ended_at_ms=4000, audio_ms=1000)
+        assert store.prune(before_ms=5000) == Pruned(1, 0)
+        assert ids(store.list(TranscriptQuery())) == ["running", "lost"]
+        assert store.prune(before_ms=1000 + day_ms) == Pruned(0, 0)
+        assert store.prune(before_ms=1001 + day_ms) == Pruned(1, 0)
+        assert ids(store.list(TranscriptQuery())) == ["running"]
+        assert store.prune(max_bytes=1) == Pruned(0, 0)
+
+
+def the_oldest_are_pruned_when_the_store_is_too_large(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for number in range(5):
+            begin(store, f"s{number}", started_at_ms=1000 + number)
+            say(store, f"s{number}", "u1", "many words " * 200)
+        for number in (0, 1, 2, 4):
+            store.end_session(f"s{number}", ended_at_ms=9000, audio_ms=1000)
+        assert store.prune(max_bytes=10**12) == Pruned(0, 0)
+        assert store.prune(max_bytes=1, limit=2) == Pruned(2, 2)
+        assert ids(store.list(TranscriptQuery())) == ["s4", "s3", "s2"]
+        assert store.prune(max_bytes=1) == Pruned(2, 2)
+        assert ids(store.list(TranscriptQuery())) == ["s3"]
+
+
+def the_best_match_comes_first_if_asked_for(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for at_ms, (session_id, text) in enumerate(
+            (
+                ("strong", "gap gap gap"),
+                ("old", "there is one gap in this"),
+                ("none", "nothing of that kind"),
+                ("new", "there is one gap in this"),
+            )
+        ):
+            begin(store, session_id, started_at_ms=1000 + at_ms)
+            say(store, session_id, "u1", text)
+        # Many utterances that match a little make no better match.
+        for number in range(2, 9):
+            say(store, "new", f"u{number}", "there is one gap in this", start_ms=number * 1000)
+
+        def best(since_ms: int | None = None, until_ms: int | None = None) -> list[str]:
+            return ids(store.list(TranscriptQuery("gap", since_ms, until_ms, order="relevance")))
+
+        assert best() == ["strong", "new", "old"]
+        assert best(since_ms=1001) == ["new", "old"]
+        assert best(until_ms=1003) == ["strong", "old"]
+        (item, *_) = store.list(TranscriptQuery(text="gap", order="relevance")).items
+        assert item.hits[0].highlights == ((0, 3), (4, 7), (8, 11))
+        # Without words there is nothing to fit.
+        assert ids(store.list(TranscriptQuery(order="relevance"))) == [
+            "new",
+            "none",
+            "old",
+            "strong",
+        ]
+
+
+def pages_by_relevance_meet_and_their_cursors_are_their_own(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        for number in range(7):
+            begin(store, f"s{number}", started_at_ms=1000 + number // 2)
+            say(store, f"s{number}", "u1", "word " * (1 + number % 3) + "and more" * 3)
+        whole = TranscriptQuery(text="word", order="relevance", limit=MAX_PAGE)
+        expected = ids(store.list(whole))
+        assert sorted(expected) == [f"s{number}" for number in range(7)]
+        assert expected != ids(store.list(TranscriptQuery(text="word")))
+        for limit in (1, 2, 3, 6, 7):
+            paged = pages(store, limit, text="word", order="relevance")
+            assert [id_ for page in paged for id_ in page] == expected
+        by_time = store.list(TranscriptQuery(text="word", limit=2)).next_cursor
+        by_fit = store.list(msgspec.structs.replace(whole, limit=2)).next_cursor
+        wrong = (
+            TranscriptQuery(text="word", order="relevance", cursor=by_time),
+            TranscriptQuery(text="word", cursor=by_fit),
+            TranscriptQuery(text="word", order="relevance", cursor="x"),
+        )
+        for query in wrong:
+            error = expect(ProtocolError, lambda: store.list(query))  # noqa: B023
+            assert error.param == "cursor"
+
+
 def many_threads_write_and_read_at_once(open_store: OpenStore) -> None:
     def one_stream(number: int) -> int:
         session_id = f"s{number}"
@@ -360,6 +566,56 @@ def many_threads_write_and_read_at_once(open_store: OpenStore) -> None:
         assert [item.session.utterances for item in items] == [10] * 8
 
 
+def ranking_looks_at_the_newest_matches_only(open_store: OpenStore) -> None:
+    many = tuple(
+        Utterance(f"u{number}", "this word is one of several", number, number + 1)
+        for number in range(RANKED_UTTERANCES)
+    )
+    with opened(open_store) as store:
+        begin(store, "oldest", started_at_ms=1000)
+        say(store, "oldest", "u1", "word")
+        query = TranscriptQuery(text="word", order="relevance")
+        assert ids(store.list(query)) == ["oldest"]
+        store.restore([StoredTranscript(SessionRecord("many", "file", "m", 2000), many)])
+        begin(store, "newest", started_at_ms=3000)
+        say(store, "newest", "u1", "word")
+        assert ids(store.list(query)) == ["newest", "many"]
+
+
+def what_is_written_is_counted(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        seen = [store.changes]
+        begin(store, "s1")
+        seen.append(store.changes)
+        say(store, "s1", "u1", "word")
+        seen.append(store.changes)
+        store.list(TranscriptQuery(text="word"))
+        assert store.changes == seen[-1]
+        store.delete("s1")
+        seen.append(store.changes)
+        store.restore([StoredTranscript(SessionRecord("s2", "file", "m", 1), ())])
+        seen.append(store.changes)
+        assert seen == sorted(set(seen))
+
+
+def numbers_may_change_while_it_works(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        for number, options in enumerate(
+            (StoreOptions(batch_rows=1, pool=1), StoreOptions(batch_rows=900, pool=12))
+        ):
+            store.adjust(options)
+            utterances = [
+                Utterance(f"u{number}-{each}", "word", each, each + 1) for each in range(9)
+            ]
+            waiting = [store.add_utterances("s1", [utterance]) for utterance in utterances]
+            for future in waiting:
+                future.result()
+            with ThreadPoolExecutor(4) as threads:
+                kept = list(threads.map(lambda _: len(store.get("s1").utterances), range(8)))
+            assert kept == [9 * (number + 1)] * 8
+
+
 def a_closed_store_says_so(open_store: OpenStore) -> None:
     with opened(open_store) as store:
         begin(store, "s1")
@@ -369,6 +625,11 @@ def a_closed_store_says_so(open_store: OpenStore) -> None:
     expect(StoreError, lambda: begin(store, "s2"))
     expect(StoreError, lambda: say(store, "s1", "u1", "hello"))
     expect(StoreError, lambda: store.delete("s1"))
+    expect(StoreError, lambda: store.add_utterances("s1", [FULL_UTTERANCE]).result(WAIT_S))
+    expect(StoreError, lambda: store.restore([StoredTranscript(FULL_SESSION, ())]))
+    expect(StoreError, store.facts)
+    expect(StoreError, store.vacuum)
+    expect(StoreError, lambda: store.prune(before_ms=1))
 
 
 STORE_CHECKS: Final = (
@@ -393,7 +654,20 @@ STORE_CHECKS: Final = (
     a_deleted_transcript_is_gone_everywhere,
     the_preview_is_the_first_words,
     what_cannot_be_kept_is_replaced_in_place,
+    several_utterances_are_kept_in_one_go,
+    several_utterances_of_nobody_are_refused_and_harm_no_others,
+    restored_transcripts_are_what_they_were,
+    facts_are_of_what_is_there,
+    a_store_that_was_used_and_made_smaller_is_whole,
+    the_oldest_are_pruned_by_age_a_few_at_a_time,
+    what_has_not_ended_is_pruned_a_day_later,
+    the_oldest_are_pruned_when_the_store_is_too_large,
+    the_best_match_comes_first_if_asked_for,
+    pages_by_relevance_meet_and_their_cursors_are_their_own,
     many_threads_write_and_read_at_once,
+    ranking_looks_at_the_newest_matches_only,
+    what_is_written_is_counted,
+    numbers_may_change_while_it_works,
     a_closed_store_says_so,
 )
 """All of the suite; each name says what it holds a store to."""
@@ -429,11 +703,13 @@ def ids(page: Page) -> list[str]:
     return [item.session.id for item in page.items]
 
 
-def pages(store: Store, limit: int, *, text: str | None = None) -> Iterator[list[str]]:
+def pages(
+    store: Store, limit: int, *, text: str | None = None, order: Order = "newest"
+) -> Iterator[list[str]]:
     """The sessions of all pages, each asked for when it is needed."""
     cursor = None
     while True:
-        page = store.list(TranscriptQuery(text=text, limit=limit, cursor=cursor))
+        page = store.list(TranscriptQuery(text=text, limit=limit, cursor=cursor, order=order))
         yield ids(page)
         if page.next_cursor is None:
             return

@@ -10,7 +10,7 @@ CREATE TABLE sessions (
   started_at_ms INTEGER NOT NULL,            -- Unix time
   ended_at_ms   INTEGER,                     -- NULL while it runs, or when a crash cut it off
   audio_ms      INTEGER NOT NULL,
-  utterances    INTEGER NOT NULL DEFAULT 0   -- kept by a trigger
+  utterances    INTEGER NOT NULL DEFAULT 0   -- kept by whoever adds some
 ) STRICT;
 
 -- The order of every list, and where its next page begins.
@@ -40,20 +40,17 @@ CREATE TABLE utterances (
 ) STRICT;
 
 -- The index holds no second copy of the text: it reads it from the table that it indexes.
--- Beginnings of up to three letters have their own entries: they match much, and a search box sends them first.
+-- Beginnings of up to five letters have their own entries: they match much, and a search box sends them first.
 CREATE VIRTUAL TABLE utterances_search USING fts5 (
   text,
   content = 'utterances',
   content_rowid = 'key',
   tokenize = 'unicode61 remove_diacritics 2',
-  prefix = '1 2 3'
+  prefix = '1 2 3 4 5'
 );
 
-CREATE TRIGGER utterance_added AFTER INSERT ON utterances BEGIN
-  INSERT INTO utterances_search (rowid, text) VALUES (new.key, new.text);
-  UPDATE sessions SET utterances = utterances + 1 WHERE key = new.session;
-END;
-
+-- Whoever adds utterances adds them here too, and counts them: many at a time by one statement, which is three times as
+-- fast as a trigger that does so for each.
 CREATE TRIGGER utterance_deleted AFTER DELETE ON utterances BEGIN
   INSERT INTO utterances_search (utterances_search, rowid, text) VALUES ('delete', old.key, old.text);
 END;

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gapless.errors import StoreError
-from gapless.store.failure import kind_of
+from gapless.store.sqlite.failure import kind_of
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a writer waits for another process to finish its transaction."""

@@ -1,7 +1,8 @@
 """A few connections that read, shared by all who ask.
 
 In: a path. Out: a connection that sees one unchanging view of the database for as long as it is lent.
-Invariants: never more than ``capacity`` connections, never a write through them; a read that takes too long is cut off.
+Invariants: never more than ``capacity`` connections, never a write through them; who came first is served first; a read
+that takes too long is cut off.
 Thread: any; a lent connection belongs to the thread that got it.
 """
 
@@ -10,15 +11,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
 
 from gapless.errors import OverloadError
-from gapless.store.connection import connect_reader, transaction
-from gapless.store.failure import translated
-from gapless.store.writer import closed_error
+from gapless.store.sqlite.connection import connect_reader, transaction
+from gapless.store.sqlite.failure import translated
+from gapless.store.sqlite.writer import closed_error
 
 CAPACITY: Final = 4
 """Reads at a time."""
@@ -59,9 +61,11 @@ class Readers:
         self._room_timeout_s = room_timeout_s
         self._read_timeout_s = read_timeout_s
         self._trace = trace
-        self._room = threading.BoundedSemaphore(capacity)
         self._lock = threading.Lock()
-        # Guarded by `_lock`; the connection used last is lent first, its cache is warm.
+        # Guarded by `_lock`. The connection used last is lent first, its cache is warm. A semaphore would not do for
+        # the room: whoever asks at the right moment overtakes those that wait, and one of them may wait for seconds.
+        self._room = capacity
+        self._waiting: deque[threading.Event] = deque()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
 
@@ -73,10 +77,7 @@ class Readers:
             OverloadError: all connections stayed busy, or the read took too long.
             StoreError: the database cannot be read, or the store is closed.
         """
-        if not self._room.acquire(timeout=self._room_timeout_s):
-            raise OverloadError(
-                "too many searches at a time; try again in a moment", retry_after_ms=1000
-            )
+        self._enter()
         try:
             with translated(self._path):
                 connection = self._take()
@@ -87,7 +88,7 @@ class Readers:
                 finally:
                     self._give_back(connection)
         finally:
-            self._room.release()
+            self._leave()
 
     def close(self) -> None:
         """Close what is idle now, and the rest when it comes back. Idempotent."""
@@ -96,6 +97,31 @@ class Readers:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    def _enter(self) -> None:
+        turn = threading.Event()
+        with self._lock:
+            if self._room:
+                self._room -= 1
+                return
+            self._waiting.append(turn)
+        if turn.wait(self._room_timeout_s):
+            return
+        with self._lock:
+            if turn.is_set():  # in the last moment
+                return
+            self._waiting.remove(turn)
+        raise OverloadError(
+            "too many searches at a time; try again in a moment", retry_after_ms=1000
+        )
+
+    def _leave(self) -> None:
+        """Hand the place to whoever waits longest."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._room += 1
 
     def _take(self) -> sqlite3.Connection:
         with self._lock:

@@ -1,0 +1,149 @@
+"""What a request costs the database: how many statements, and by which indexes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from gapless.store.contract import (
+    MAX_PAGE,
+    Order,
+    SessionRecord,
+    StoredTranscript,
+    TranscriptQuery,
+)
+from gapless.store.postgres import statements
+from gapless.store.postgres.link import Connection
+from gapless.store.postgres.reading import page_parameters
+from gapless.store.postgres.store import PostgresStore
+from gapless.store.words import read_search
+from gapless.testing.postgres_server import PostgresServer
+from gapless.transcript import Utterance
+
+pytestmark = pytest.mark.database
+
+SESSIONS = 600
+UTTERANCES = 20
+
+
+@pytest.fixture(scope="module")
+def logging_server() -> Iterator[PostgresServer]:
+    """Writes down every statement."""
+    with PostgresServer(
+        settings={"log_statement": "all", "log_min_duration_statement": "-1"}
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def store(logging_server: PostgresServer) -> Iterator[PostgresStore]:
+    """Enough rows for an index to be worth it; one word in every utterance, one in every session, one in a single one."""
+    with closing(PostgresStore(logging_server.new_database())) as store:
+        for first in range(0, SESSIONS, 100):
+            store.restore([_transcript(number) for number in range(first, first + 100)])
+        logging_server.execute("VACUUM ANALYZE", "test_1")
+        yield store
+
+
+def _transcript(number: int) -> StoredTranscript:
+    rare = "unique" if number == SESSIONS // 2 else "usual"
+    texts = [
+        f"common word{number} place{place} w{number * place}" for place in range(UTTERANCES - 1)
+    ]
+    return StoredTranscript(
+        SessionRecord(f"s{number:04}", "file", "m", 1000 + number, ended_at_ms=5, audio_ms=5),
+        tuple(
+            Utterance(f"u{place}", text, place * 1000, place * 1000 + 500)
+            for place, text in enumerate([*texts, f"don't be {rare}"])
+        ),
+    )
+
+
+def statements_of(server: PostgresServer, act: Callable[[], object]) -> list[str]:
+    """What the server was asked meanwhile."""
+    before = len(server.log())
+    act()
+    said = server.log()[before:]
+    return re.findall(r"LOG:  (?:statement|execute [^:]*): *(.*)", said)
+
+
+@pytest.mark.parametrize("order", ["newest", "relevance"])
+@pytest.mark.parametrize("text", [None, "common", "unique", "don't"])
+@pytest.mark.parametrize("limit", [1, MAX_PAGE])
+def test_a_list_is_one_statement_however_long_it_is(
+    store: PostgresStore, logging_server: PostgresServer, text: str | None, limit: int, order: Order
+) -> None:
+    query = TranscriptQuery(text=text, limit=limit, order=order)
+    store.list(query)  # opens what connections are needed
+    assert len(statements_of(logging_server, lambda: store.list(query))) == 1
+
+
+def test_a_transcript_is_one_statement(
+    store: PostgresStore, logging_server: PostgresServer
+) -> None:
+    store.get("s0001")
+    assert len(statements_of(logging_server, lambda: store.get("s0001"))) == 1
+
+
+def test_many_utterances_are_as_many_statements_as_one(
+    store: PostgresStore, logging_server: PostgresServer
+) -> None:
+    def add(name: str, count: int) -> list[str]:
+        said = [Utterance(f"{name}{number}", "more", 0, 1) for number in range(count)]
+        return statements_of(logging_server, lambda: store.add_utterances("s0000", said).result(30))
+
+    assert len(add("one", 1)) == len(add("many", 40)) == 3  # BEGIN, INSERT, COMMIT
+    # The table that rows are copied to, COPY, INSERT.
+    assert len(add("bulk", 2000)) == len(add("more", 500)) == 5
+
+
+@pytest.mark.parametrize(
+    ("statement", "text", "indexes"),
+    [
+        pytest.param(
+            statements.LIST_ALL, None, {"sessions_by_start", "utterances_in_order"}, id="list"
+        ),
+        pytest.param(
+            statements.LIST_FOUND, "unique", {"utterances_search", "sessions_pkey"}, id="rare"
+        ),
+        pytest.param(statements.LIST_FOUND, "common", {"sessions_by_start"}, id="common"),
+        pytest.param(statements.LIST_PHRASES, "uni'que unique", {"utterances_search"}, id="phrase"),
+        pytest.param(
+            statements.RELEVANT_FOUND,
+            "unique",
+            {"utterances_search", "sessions_pkey"},
+            id="relevance",
+        ),
+    ],
+)
+def test_lists_and_searches_use_their_indexes(
+    store: PostgresStore, statement: str, text: str | None, indexes: set[str]
+) -> None:
+    search = read_search(text or "")
+    order: Order = "relevance" if statement == statements.RELEVANT_FOUND else "newest"
+    plan = plan_of(
+        store, statement, page_parameters(TranscriptQuery(text=text, order=order), search)
+    )
+    assert indexes <= set(re.findall(r"\w+_(?:start|order|search|pkey)\b", plan)), plan
+    assert "Seq Scan on utterances" not in plan
+
+
+def test_a_look_up_uses_its_indexes(store: PostgresStore) -> None:
+    plan = plan_of(store, statements.GET, {"id": "s0001"})
+    assert "sessions_id_key" in plan
+    assert re.search(r"utterances_(in_order|pkey)", plan)
+    assert "Seq Scan" not in plan
+
+
+def plan_of(store: PostgresStore, statement: str, parameters: dict[str, Any]) -> str:
+    async def explain(connection: Connection) -> str:
+        explained = await connection.execute(
+            f"EXPLAIN {statement}".encode(), parameters, prepare=False
+        )
+        return "\n".join(row["QUERY PLAN"] for row in await explained.fetchall())
+
+    return store.database.read(explain)
