@@ -1,0 +1,1 @@
+"""Answers that are given again: who asks the cache before the engine."""
