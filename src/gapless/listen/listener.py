@@ -213,7 +213,9 @@ class Listener:
     # --- front half: samples to tasks -------------------------------------------------------------
 
     def _open_front(self, options: ListenOptions) -> Front:
-        vad = Vad(self._inference, self._wake) if options.turns == "auto" else None
+        vad = None
+        if options.turns == "auto":
+            vad = Vad(self._inference, self._wake, bulk=options.recognise.bulk)
         return Front(options.rate_hz, options.denoise, vad)
 
     def _mark(

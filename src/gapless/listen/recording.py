@@ -15,13 +15,14 @@ from typing import BinaryIO, TypeAlias
 import msgspec
 
 from gapless.audio.files import open_audio
+from gapless.audio.types import LISTEN_RATE_HZ
 from gapless.errors import AudioTooLongError
 from gapless.listen.events import Failed, Final, ListenEvent
 from gapless.listen.listener import Listener, settle
 from gapless.transcript import Transcript, Utterance
 
-BLOCK_MS = 500
-"""Audio heard between two reports of progress."""
+BLOCK_SAMPLES = 8_000
+"""Samples at 16 kHz that are heard between two reports of progress, where nobody says otherwise."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -36,9 +37,19 @@ RecordingEvent: TypeAlias = ListenEvent | Progress | Transcript
 
 
 def hear_recording(
-    source: Path | BinaryIO, listener: Listener, max_ms: int | None = None
+    source: Path | BinaryIO,
+    listener: Listener,
+    max_ms: int | None = None,
+    *,
+    block_samples: int = BLOCK_SAMPLES,
 ) -> Generator[RecordingEvent, None, None]:
     """Decode ``source`` and listen to all of it; the listener is closed at the end, however it comes.
+
+    Args:
+        source: a recording of any usual kind.
+        listener: made for it.
+        max_ms: longest recording that is heard.
+        block_samples: at 16 kHz, heard in one go: more are a little cheaper, and keep others waiting longer.
 
     Raises:
         InvalidAudioError, UnsupportedAudioError: ``source`` is no audio file that can be read.
@@ -50,7 +61,7 @@ def hear_recording(
     with closing(listener), open_audio(source) as audio:
         duration_ms = audio.info.duration_ms
         _check_length(duration_ms, max_ms)
-        for block in audio.blocks(rate_hz, block_samples=rate_hz * BLOCK_MS // 1000):
+        for block in audio.blocks(rate_hz, block_samples=block_samples * rate_hz // LISTEN_RATE_HZ):
             yield from _collect(settle(listener, listener.accept(block)), utterances)
             _check_length(listener.received_ms, max_ms)
             yield Progress(listener.processed_ms, duration_ms)

@@ -45,10 +45,14 @@ class Vad:
     Args:
         inference: what runs the network.
         wake: called from any thread when there is something to take.
+        bulk: whether the windows of live streams go first.
     """
 
-    def __init__(self, inference: Inference, wake: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, inference: Inference, wake: Callable[[], None] | None = None, *, bulk: bool = False
+    ) -> None:
         self._inference = inference
+        self._bulk = bulk
         self._wake = wake
         self._sequence: Sequence | None = None
         self._window = np.zeros((1, CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
@@ -173,7 +177,12 @@ class Vad:
     def _ask_for(self, window: npt.NDArray[np.float32]) -> None:
         if self._sequence is None:
             self._sequence = self._inference.open_sequence(VAD_MODEL)
-        request = Request(model=VAD_MODEL, inputs={"input": window}, sequence=self._sequence)
+        request = Request(
+            model=VAD_MODEL,
+            inputs={"input": window},
+            sequence=self._sequence,
+            live=not self._bulk,
+        )
         if self._wake is None:
             self._answers[self._asked] = self._inference.infer(request)
         else:

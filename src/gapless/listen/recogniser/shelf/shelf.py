@@ -35,6 +35,7 @@ from gapless.listen.recogniser.shelf.folders import (
     recogniser_folders,
 )
 from gapless.listen.recogniser.shelf.hub.catalogue import catalogue
+from gapless.listen.recogniser.shelf.revision import revision_of
 from gapless.listen.recogniser.whisper.recogniser import Whisper, is_whisper_folder
 from gapless.settings import AUTO_MODEL, GuardName, Settings
 from gapless.tune.probe import usable_cpus
@@ -62,6 +63,7 @@ class Shelf:
         self._loaded: dict[str, Future[Recogniser]] = {}
         self._closed = False
         self._choice: Choice | None = None
+        self._revisions: dict[str, str] = {}
 
     def list(self) -> list[RecogniserInfo]:
         """What is here, the default first; loads nothing."""
@@ -107,6 +109,20 @@ class Shelf:
         if first:
             self._load_into(future, key, folder)
         return future.result()
+
+    def revision(self, name: str) -> str:
+        """Which state of a recogniser this is (``revision.py``); blocks while its files are read, the first time.
+
+        A recogniser that is loaded stays as it was loaded, so this is looked at once.
+
+        Raises:
+            ModelNotFoundError: as ``get``.
+        """
+        key, folder = self._find(name, allow_paths=False)
+        known = self._revisions.get(key)
+        if known is None:
+            known = self._revisions[key] = revision_of(folder)
+        return known
 
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """Invented text that was dropped, by recogniser and guard; of those that are loaded and have guards."""
@@ -199,7 +215,7 @@ class Shelf:
             return PocketSphinx(places=settings.decoders, max_waiting=max_waiting)
         if folder_kind(folder) == "streaming":
             return self._load_streaming(key, folder)
-        cpus = settings.threads or usable_cpus()
+        cpus = usable_cpus()
         places = min(settings.decoders, cpus)
         return Whisper(
             folder,

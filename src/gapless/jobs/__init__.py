@@ -1,0 +1,1 @@
+"""Recordings that are heard when there is time: workers that take them from the store's queue."""

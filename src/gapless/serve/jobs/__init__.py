@@ -1,0 +1,1 @@
+"""Jobs over HTTP: recordings that are heard when there is time."""
