@@ -17,13 +17,15 @@ from collections.abc import Callable
 from contextlib import closing
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from gapless.errors import GaplessError
 from gapless.settings import Settings
+from gapless.tune.fit import read_measured
+from gapless.tune.probe import read_facts
+from gapless.tune.table import machine_line
 
 MIB: Final = 1024 * 1024
 
@@ -55,30 +57,39 @@ def check_python(_settings: Settings) -> Check:
 
 
 def check_cpus(_settings: Settings) -> Check:
-    """CPUs this process may use."""
+    """The part of this machine that this process may use."""
 
     def probe() -> str:
-        from gapless.tune.probe import usable_cpus
-
-        return f"{usable_cpus()} usable of {os.cpu_count()}"
+        return machine_line(read_facts())
 
     return _probe("cpus", "fail", probe, "pip install --force-reinstall gapless")
 
 
-def check_memory(_settings: Settings) -> Check:
-    """Memory that is available for the default models."""
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.exists():
+def check_memory(settings: Settings) -> Check:
+    """Memory that is available for the default models, below the limits of a container too."""
+    facts = read_facts(settings.data_path)
+    if facts.available_bytes is None:
         return Check("memory", "ok", "not known on this system")
-    lines = dict(line.split(":", 1) for line in meminfo.read_text("ascii").splitlines())
-    available_bytes = int(lines["MemAvailable"].split()[0]) * 1024
-    detail = f"{available_bytes // MIB} MB available"
-    if available_bytes < WANTED_MEMORY_BYTES:
+    detail = f"{facts.available_bytes // MIB} MB available"
+    if facts.memory_limit_bytes is not None:
+        detail += f" below the limit of {facts.memory_limit_bytes // MIB} MB"
+    if facts.available_bytes < WANTED_MEMORY_BYTES:
         wanted_mib = WANTED_MEMORY_BYTES // MIB
         return Check(
             "memory", "warn", f"{detail}, {wanted_mib} MB wanted", "gapless serve --decoders 1"
         )
     return Check("memory", "ok", detail)
+
+
+def check_tuned(settings: Settings) -> Check:
+    """Whether the plan goes by measurements of this machine."""
+    kept = read_measured(settings, read_facts(settings.data_path))
+    if kept.measured is not None:
+        found = ", ".join(f"{name} {value}" for name, value in kept.measured.values.items())
+        return Check("tuned", "ok", f"measured: {found or 'the formulas hold'}")
+    if kept.notice:
+        return Check("tuned", "warn", kept.notice, "gapless tune")
+    return Check("tuned", "ok", "by formula; `gapless tune` measures this machine")
 
 
 def check_data_dir(settings: Settings) -> Check:
@@ -214,6 +225,7 @@ CHECKS: Final[tuple[Callable[[Settings], Check], ...]] = (
     check_python,
     check_cpus,
     check_memory,
+    check_tuned,
     check_data_dir,
     check_sqlite,
     check_onnx,

@@ -1,7 +1,7 @@
 """``gapless config``: what the settings are, what they mean, and a file to start from.
 
-In: the settings of this process. Out: text for people, JSON for programs, TOML for the settings file.
-Invariants: secrets are never printed; the template, uncommented, gives the defaults. Thread: main.
+In: the settings of this process. Out: text for people, JSON for programs, TOML for the settings file, variables for the
+environment. Invariants: secrets are never printed; the templates, uncommented, give the defaults. Thread: main.
 """
 
 from __future__ import annotations
@@ -16,10 +16,18 @@ import click
 
 from gapless.cli.options import CONFIG_NAME, CONFIG_VARIABLE, config_option, examples, load
 from gapless.errors import NotFoundError
-from gapless.settings import SECRETS, Resolved, SettingInfo, Source, describe_settings
-
-HIDDEN: Final = "(secret)"
-"""Stands for the value of a secret that is set."""
+from gapless.settings import (
+    HIDDEN,
+    NO_BOUND,
+    SECRETS,
+    Resolved,
+    SettingInfo,
+    describe_settings,
+    setting_row,
+    setting_rows,
+)
+from gapless.tune.probe import read_facts
+from gapless.tune.table import machine_line, why_of
 
 NOT_SET: Final = "(not set)"
 
@@ -32,7 +40,8 @@ def config() -> None:
 
     A setting is taken from, in order of increasing weight: its default, the settings file (--config,
     $GAPLESS_CONFIG, ./gapless.toml or ~/.config/gapless/gapless.toml), the variable GAPLESS_<NAME>,
-    and the option of a command.
+    and the option of a command. Some are chosen for this machine where nobody sets them: by what gapless
+    tune measured, else by a formula, between GAPLESS_<NAME>_MIN and GAPLESS_<NAME>_MAX.
     """
 
 
@@ -43,15 +52,14 @@ def show(config: Path | None, *, as_json: bool) -> None:
     """Print every value that is in force, and where it came from."""
     resolved = load(config)
     if as_json:
-        rows = {info.name: _row(info, resolved) for info in describe_settings()}
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(setting_rows(resolved), indent=2))
         return
     for group, infos in groupby(describe_settings(), key=lambda info: info.group):
         click.secho(f"[{group}]", bold=True)
         for info in infos:
             source = resolved.sources[info.name]
             value = f"{_shown(info.name, resolved)} {info.unit}".rstrip()
-            line = f"  {info.name:<20} {value:<28} {_origin(source)}"
+            line = f"  {info.name:<20} {value:<28} {why_of(source)}"
             click.secho(line, dim=source.kind == "default")
 
 
@@ -60,9 +68,9 @@ def show(config: Path | None, *, as_json: bool) -> None:
 @json_option
 @config_option
 def explain(name: str | None, config: Path | None, *, as_json: bool) -> None:
-    """Print what a setting means: type, unit, bounds, default and present value.
+    """Print what a setting means: type, unit, bounds, default, present value and why it has it.
 
-    NAME is a setting such as endpointing_ms; without it, all are explained.
+    NAME is a setting such as endpointing_ms; without it, all are explained, and the machine.
     """
     resolved = load(config)
     infos = [info for info in describe_settings() if name in (None, info.name)]
@@ -71,20 +79,25 @@ def explain(name: str | None, config: Path | None, *, as_json: bool) -> None:
             f"there is no setting {name!r}; `gapless config show` lists them all", param="name"
         )
     if as_json:
-        rows = {info.name: _row(info, resolved) for info in infos}
+        rows = {info.name: setting_row(info, resolved) for info in infos}
         click.echo(json.dumps(rows, indent=2))
         return
+    if name is None:
+        click.echo(f"This machine: {machine_line(read_facts(resolved.settings.data_path))}\n")
     click.echo("\n".join(_explanation(info, resolved) for info in infos), nl=False)
 
 
 @config.command(
     epilog=examples(
         "gapless config template > gapless.toml",
+        "gapless config template --env > .env",
     )
 )
-def template() -> None:
+@click.option("--env", "as_env", is_flag=True, help="Print variables for the environment instead.")
+def template(*, as_env: bool) -> None:
     """Print a settings file with every default, commented out."""
-    click.echo(settings_template(describe_settings()), nl=False)
+    text = env_template if as_env else settings_template
+    click.echo(text(describe_settings()), nl=False)
 
 
 def settings_template(infos: Iterable[SettingInfo]) -> str:
@@ -97,10 +110,43 @@ def settings_template(infos: Iterable[SettingInfo]) -> str:
     for group, members in groupby(infos, key=lambda info: info.group):
         lines += ["", f"[{group}]"]
         for info in members:
-            facts = ", ".join(fact for fact in (info.unit, info.bounds) if fact)
+            planned = "planned" if info.planned else ""
+            facts = ", ".join(fact for fact in (info.unit, info.bounds, planned) if fact)
             lines.append(f"# {info.help}" + (f" ({facts})" if facts else ""))
             lines.append(f"# {info.name} = {toml_value(info.default)}")
     return "\n".join(lines) + "\n"
+
+
+def env_template(infos: Iterable[SettingInfo]) -> str:
+    """Variables that name every setting with its help, bounds and default, each commented out."""
+    lines = [
+        "# Settings of Gapless as variables: remove the '#' before a name to change its value.",
+        "# A planned setting is chosen for the machine where nobody sets it, between <NAME>_MIN and <NAME>_MAX;",
+        "# `gapless config explain NAME` prints its value and why. Made by tools/make_reference.py.",
+    ]
+    for group, members in groupby(infos, key=lambda info: info.group):
+        lines += ["", f"# --- {group} ---"]
+        for info in members:
+            facts = ", ".join(fact for fact in (info.type, info.unit, info.bounds) if fact)
+            planned = "; planned" if info.planned else ""
+            lines += [
+                "",
+                f"# {info.help} ({facts}{planned})",
+                f"# {info.env}={env_value(info.default)}",
+            ]
+            if info.planned:
+                most = info.default if info.most is None else info.most
+                lines += [f"# {info.env}_MIN={info.least}", f"# {info.env}_MAX={most}"]
+    return "\n".join(lines) + "\n"
+
+
+def env_value(value: Any) -> str:
+    """A default as the text of a variable."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def toml_value(value: Any) -> str:
@@ -111,28 +157,23 @@ def toml_value(value: Any) -> str:
     return json.dumps(value)
 
 
-def _row(info: SettingInfo, resolved: Resolved) -> dict[str, Any]:
-    source = resolved.sources[info.name]
-    value = getattr(resolved.settings, info.name)
-    return {
-        "value": HIDDEN if info.name in SECRETS and value is not None else value,
-        "source": source.kind,
-        "source_detail": source.detail,
-        "default": info.default,
-        "type": info.type,
-        "unit": info.unit,
-        "bounds": info.bounds,
-        "env": info.env,
-        "help": info.help,
-    }
-
-
 def _explanation(info: SettingInfo, resolved: Resolved) -> str:
+    bound = resolved.bounds.get(info.name, NO_BOUND)
+    ends = [
+        f"{word} {value} ({source})"
+        for word, value, source in (
+            ("at least", bound.low, bound.low_source),
+            ("at most", bound.high, bound.high_source),
+        )
+        if value is not None
+    ]
     facts = {
         "type": info.type + (f", {info.bounds}" if info.bounds else ""),
         "unit": info.unit,
-        "default": toml_value(info.default),
-        "now": f"{_shown(info.name, resolved)}  ({_origin(resolved.sources[info.name])})",
+        "default": "as the plan says" if info.planned else toml_value(info.default),
+        "bounds": ", ".join(ends)
+        or (f"none; {info.env}_MIN, {info.env}_MAX" if info.planned else ""),
+        "now": f"{_shown(info.name, resolved)}  ({why_of(resolved.sources[info.name])})",
         "set by": f"{info.name} in [{info.group}] of the settings file, or {info.env}",
     }
     lines = [click.style(info.name, bold=True), f"  {info.help}"]
@@ -145,7 +186,3 @@ def _shown(name: str, resolved: Resolved) -> str:
     if value in (None, ""):
         return NOT_SET
     return HIDDEN if name in SECRETS else toml_value(value)
-
-
-def _origin(source: Source) -> str:
-    return f"{source.kind}: {source.detail}" if source.detail else source.kind

@@ -1,0 +1,1 @@
+"""Settings found by trying: races between candidates, the loads they are tried with, and what a race decides."""
