@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gapless.bench.claims import Claim
+from gapless.bench.claims.claim import Claim
 from gapless.bench.drive import Work
 
 Make: TypeAlias = Callable[..., AbstractContextManager[Work]]
@@ -63,6 +63,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What the rate counts: "rows", "calls"..."""
     contenders: tuple[Contender, ...]
     checks: tuple[Check | ScalingCheck, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Contenders that are missing here, and how to have them."""
 
 
 Cases: TypeAlias = Mapping[str, Callable[[], Case]]

@@ -65,6 +65,8 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[Verdict, ...]
     error: str = ""
     """Why it was given up; figures are those of the rounds before."""
+    notes: tuple[str, ...] = ()
+    """Contenders that were missing."""
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +131,7 @@ class _Rounds:
             ),
             verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
             error=self._error,
+            notes=self._case.notes,
         )
 
 

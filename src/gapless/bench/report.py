@@ -96,6 +96,8 @@ def _print_case(case: CaseResult, console: Console) -> None:
             line = f"  {contender.name}: {contender.what}"
             console.print(line, style="dim", markup=False, highlight=False)
         told = contender.what
+    for note in case.notes:
+        console.print(f"  without: {note}", style="yellow", markup=False, highlight=False)
     for verdict in case.verdicts:
         mark, style = MARKS[verdict.holds]
         says, came_out = verdict_lines(verdict)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from gapless.bench.case import Check, ScalingCheck
-from gapless.bench.claims import Claim
+from gapless.bench.claims.claim import Claim
 from gapless.bench.distribution import Spread, ratio, spread
 
 Figures: TypeAlias = Mapping[str, Spread]

@@ -15,12 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from gapless.bench.drive import Work, alone, in_threads
-from gapless.store.connection import connect_writer, transaction
 from gapless.store.contract import SessionRecord
-from gapless.store.migrate import migrate
 from gapless.store.rows import session_parameters, utterance_parameters
-from gapless.store.sqlite import SqliteStore
-from gapless.store.statements import ADD_UTTERANCE, BEGIN_SESSION
+from gapless.store.sqlite.connection import connect_writer, transaction
+from gapless.store.sqlite.migrate import migrate
+from gapless.store.sqlite.statements import BEGIN_SESSION
+from gapless.store.sqlite.store import SqliteStore
+from gapless.store.sqlite.writing import add_utterances
 from gapless.transcript import Utterance
 
 WORDS: Final = [
@@ -66,9 +67,8 @@ def driver(folder: str, *, rows: int) -> Iterator[Work]:
 
         def write() -> None:
             with transaction(connection, "IMMEDIATE"):
-                for _ in range(rows):
-                    parameters = utterance_parameters(next(utterances))
-                    connection.execute(ADD_UTTERANCE, parameters | {"session_id": session.id})
+                said = [utterance_parameters(next(utterances)) for _ in range(rows)]
+                add_utterances(connection, session.id, said)
 
         yield alone(write, units=rows)
 
