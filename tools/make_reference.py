@@ -1,10 +1,10 @@
-"""Write the reference pages that say what the code says: docs/reference/{cli,settings,errors}.md.
+"""Write what says what the code says: docs/reference/{cli,settings,errors,play-*}.md and .env.example.
 
     .venv/bin/python tools/make_reference.py          writes them
     .venv/bin/python tools/make_reference.py --check  exit code 1 if one is stale
 
-In: the commands, ``Settings`` and the tree of errors. Out: Markdown. Invariants: the same code gives the same pages on
-every machine; tests/docs/test_docs_reference.py fails when a page is stale.
+In: the commands, ``Settings``, the tree of errors and the catalogues of playing. Out: Markdown. Invariants: the same
+code gives the same pages on every machine; tests/docs/test_docs_reference.py fails when a page is stale.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from pathlib import Path
 from typing import Final
 
 import click
+import play_reference
 
 from gapless import errors
-from gapless.cli.config import toml_value
+from gapless.cli.config import env_template, toml_value
 from gapless.cli.main import main as gapless_command
 from gapless.errors import GaplessError
 from gapless.serve.problem import STATUS
 from gapless.settings import describe_settings
 
-FOLDER: Final = Path(__file__).parents[1] / "docs" / "reference"
+ROOT: Final = Path(__file__).parents[1]
+
+FOLDER: Final = ROOT / "docs" / "reference"
 
 HELP_COLUMNS: Final = 92
 
@@ -47,7 +50,12 @@ SETTINGS_INTRODUCTION: Final = """\
 A setting is taken from, in order of increasing weight: its default, the settings file (`--config`, `$GAPLESS_CONFIG`,
 `./gapless.toml` or `~/.config/gapless/gapless.toml`), the variable `GAPLESS_<NAME>`, and the option of a command.
 A name that is unknown or a value out of its bounds stops the start. `gapless config show` prints what is in force and
-where it came from; `gapless config template` prints a file to start from.
+where it came from; `gapless config template` prints a file to start from, and `gapless config template --env` variables
+(they are in `.env.example` too).
+
+A setting with the default *planned* is chosen for the machine where nobody sets it: by what `gapless tune` measured
+here, else by a formula. `GAPLESS_<NAME>_MIN` and `GAPLESS_<NAME>_MAX`, or `<name>_min` and `<name>_max` in a table
+`[bounds]` of the file, keep what is chosen within bounds. [Fit the machine](../howto/fit-the-machine.md) says more.
 """
 
 ERRORS_INTRODUCTION: Final = """\
@@ -66,7 +74,11 @@ def pages() -> dict[Path, str]:
     return {
         FOLDER / "cli.md": cli_page(),
         FOLDER / "settings.md": settings_page(),
+        ROOT / ".env.example": env_template(describe_settings()),
         FOLDER / "errors.md": errors_page(),
+        FOLDER / "play-units.md": play_reference.units_page(),
+        FOLDER / "play-transforms.md": play_reference.transforms_page(),
+        FOLDER / "play-voices.md": play_reference.voices_page(),
     }
 
 
@@ -111,7 +123,7 @@ def settings_page() -> str:
             allowed = f"{info.type}: {info.bounds}" if info.bounds else info.type
             cells = (
                 f"`{info.name}`",
-                f"`{toml_value(info.default)}`",
+                "planned" if info.planned else f"`{toml_value(info.default)}`",
                 info.unit,
                 allowed.replace("|", "\\|"),
                 info.help.replace("|", "\\|"),

@@ -1,7 +1,8 @@
 """Composition root: settings in, parts wired together; the one file that knows them all.
 
-In: ``Settings``. Out: an ``Engine`` that the command line, the Python interface and the network edge work with.
-Invariants: models load once and are shared; everything opened here is closed by ``close``. Thread: any.
+In: ``Settings``, fitted to the machine or not. Out: an ``Engine`` that the command line, the Python interface and the
+network edge work with. Invariants: models load once and are shared; everything opened here is closed by ``close``; what
+can change while it works follows the machine. Thread: any.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 import msgspec
 
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
+from gapless.cache.contract import Cache
+from gapless.cache.open import open_cache
+from gapless.cache.options import CacheOptions
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
+from gapless.jobs.runner import Runner
 from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, RecogniserInfo, Wake
@@ -26,28 +31,52 @@ from gapless.listen.recogniser.shelf.shelf import Shelf
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
 from gapless.listen.vad import VAD_MODEL
-from gapless.settings import GuardName, Settings
+from gapless.settings import GuardName, Resolved, Settings
 from gapless.store.contract import Store
-from gapless.store.sqlite import SqliteStore
-from gapless.tune.probe import usable_cpus
+from gapless.store.open import open_store
+from gapless.store.options import store_options
+from gapless.store.retention import Retention, retention_options
+from gapless.tune.fit import read_measured, resolved_of
+from gapless.tune.probe import read_facts
+from gapless.tune.watch import Changes, Replanner, Watcher
+
+MIB: Final = 1024 * 1024
+
+KEEPING_THREADS: Final = 32
+"""Requests that wait for the store at a time; who waits holds no core."""
 
 
 class Engine:
-    """Everything that listens, built from settings. Use it as a context manager, or call ``close``."""
+    """Everything that listens, built from settings. Use it as a context manager, or call ``close``.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Args:
+        settings: with their sources, as ``tune.fit`` makes them, or without; what is left to the plan is planned.
+    """
+
+    def __init__(self, settings: Settings | Resolved) -> None:
+        self._resolved = settings if isinstance(settings, Resolved) else resolved_of(settings)
+        settings = self._settings = self._resolved.settings
         self._inference = open_inference(settings, carried=(CARRIED,))
         self._shelf = Shelf(settings, self._inference)
-        self._store: Store | None = None
-        self._ready = False
-        # A thread that waits for the disk or for a model holds no core: two more than there are cores.
-        self._executor = ThreadPoolExecutor(
-            settings.threads or usable_cpus() + 2, thread_name_prefix="gapless"
+        self._cache = open_cache(
+            CacheOptions(
+                budget_bytes=settings.cache_mb * MIB,
+                ttl_s=settings.cache_ttl_s,
+                redis_url=settings.redis_url,
+                redis_timeout_ms=settings.redis_timeout_ms,
+            )
         )
+        self._store: Store | None = None
+        self._retention: Retention | None = None
+        self._runner: Runner | None = None
+        self._watcher: Watcher | None = None
+        self._ready = False
+        # More than there are cores: a thread that waits for the disk or for a model holds none.
+        self._executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="gapless")
+        self._keeping = ThreadPoolExecutor(KEEPING_THREADS, thread_name_prefix="gapless-keeping")
 
     def start(self) -> None:
-        """Open the store and load the models, so that the first request is as fast as the rest.
+        """Open the store, load the models so that the first request is as fast as the rest, and begin to work on jobs.
 
         Raises:
             ConfigError: the default model is not here.
@@ -59,12 +88,20 @@ class Engine:
         self._inference.rehearse(VAD_MODEL)
         # The users' own models need not be waited for: whoever asks for one before it is loaded waits for that one.
         self._executor.submit(self._inference.preload)
+        self._watch()
         self._ready = True
 
     def close(self) -> None:
         """Let go of models, threads and files. Idempotent."""
         self._ready = False
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._watcher is not None:
+            self._watcher.close()
+        if self._runner is not None:
+            self._runner.close()
+        if self._retention is not None:
+            self._retention.close()
+        for executor in (self._executor, self._keeping):
+            executor.shutdown(wait=True, cancel_futures=True)
         self._shelf.close()
         self._inference.close()
         if self._store is not None:
@@ -87,9 +124,24 @@ class Engine:
         return self._settings
 
     @property
+    def resolved(self) -> Resolved:
+        """The settings that are in force now, and where each came from: some follow the machine."""
+        return self._resolved if self._watcher is None else self._watcher.resolved
+
+    @property
     def store(self) -> Store | None:
         """Where transcripts are kept; None when keeping is switched off."""
         return self._store
+
+    @property
+    def jobs(self) -> Runner | None:
+        """Hears recordings when there is time; None when keeping is switched off."""
+        return self._runner
+
+    @property
+    def cache(self) -> Cache:
+        """Remembers answers."""
+        return self._cache
 
     @property
     def inference(self) -> Inference:
@@ -100,6 +152,11 @@ class Engine:
     def executor(self) -> ThreadPoolExecutor:
         """Runs what computes or blocks on behalf of an event loop."""
         return self._executor
+
+    @property
+    def keeping(self) -> ThreadPoolExecutor:
+        """Runs what waits for the store."""
+        return self._keeping
 
     @property
     def ready(self) -> bool:
@@ -134,6 +191,14 @@ class Engine:
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """Invented text that was dropped, by recogniser and guard."""
         return self._shelf.suppressed()
+
+    def revision(self, model: str) -> str:
+        """Which state of a recogniser is here, as a digest; blocks while its files are read, the first time.
+
+        Raises:
+            ModelNotFoundError: no such model here.
+        """
+        return self._shelf.revision(model)
 
     def default_model(self) -> Choice:
         """The recogniser that is used where none is asked for, and why."""
@@ -188,8 +253,30 @@ class Engine:
             recognise=msgspec.structs.replace(options.recognise, bulk=True),
         )
         listener = self.open_listener(model, options, allow_paths=allow_paths)
-        return hear_recording(source, listener, max_ms)
+        return hear_recording(
+            source, listener, max_ms, block_samples=self._settings.bulk_block_samples
+        )
 
     def _open_store(self) -> None:
-        if self._settings.save and self._store is None:
-            self._store = SqliteStore(self._settings.database_path)
+        settings = self._settings
+        if not settings.save or self._store is not None:
+            return
+        self._store = open_store(settings)
+        self._retention = Retention(self._store, retention_options(settings))
+        self._retention.start()
+        self._runner = Runner(settings, self, self._store.queue)
+        self._runner.start()
+
+    def _watch(self) -> None:
+        data_path = self._settings.data_path
+        facts = read_facts(data_path)
+        replanner = Replanner(self._resolved, facts, read_measured(self._settings, facts).measured)
+        self._watcher = Watcher(replanner, lambda: read_facts(data_path), self._follow)
+        self._watcher.start()
+
+    def _follow(self, changes: Changes) -> None:
+        """Work with what was planned anew."""
+        settings = msgspec.structs.replace(self.resolved.settings, **changes)
+        self._cache.resize(settings.cache_mb * MIB, settings.cache_ttl_s)
+        if self._store is not None:
+            self._store.adjust(store_options(settings))

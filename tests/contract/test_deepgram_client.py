@@ -22,7 +22,7 @@ from gapless.serve.deepgram import routes
 from gapless.serve.stream.policy import Policy
 from gapless.settings import Settings
 from gapless.store.contract import TranscriptQuery
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.testing.server import RunningServer, running_server
 from gapless.testing.services import ScriptedServices
 

@@ -293,6 +293,7 @@ def test_a_client_secret_opens_sessions_as_it_was_told_and_nothing_else(
     assert created.session.audio.input.turn_detection is None
 
 
+@pytest.mark.long
 def test_the_beta_gives_a_session_with_its_secret(server: RunningServer) -> None:
     async def ask() -> Any:
         async with openai_client(server) as client:

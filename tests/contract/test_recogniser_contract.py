@@ -16,6 +16,8 @@ from gapless.testing.recogniser import ScriptedRecogniser
 from gapless.testing.recogniser_contract import CHECKS, Check, Subject, check_close
 from gapless.testing.whisper_model import build_whisper_model
 
+pytestmark = pytest.mark.long
+
 KINDS = ("scripted", "scripted-whole", "pocketsphinx", "whisper")
 
 

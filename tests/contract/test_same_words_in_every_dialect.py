@@ -30,6 +30,8 @@ from gapless.settings import Settings
 from gapless.testing.server import RunningServer, running_server
 from gapless.testing.services import ScriptedServices
 
+pytestmark = pytest.mark.long
+
 with warnings.catch_warnings():
     # The clients still import what their libraries will drop.
     warnings.simplefilter("ignore", DeprecationWarning)

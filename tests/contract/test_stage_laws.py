@@ -12,6 +12,8 @@ from gapless.audio.format import AudioFormat, Encoding
 from gapless.audio.resample import Resampler
 from gapless.testing.laws import check_stage, usual_splits
 
+pytestmark = pytest.mark.long
+
 CHANCE = np.random.default_rng(7)
 NOISE = CHANCE.uniform(-1, 1, 5000).astype(np.float32)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.testing.store_contract import STORE_CHECKS, OpenStore
 
 

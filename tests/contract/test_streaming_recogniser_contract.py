@@ -14,6 +14,8 @@ from gapless.settings import Settings
 from gapless.testing.recogniser_contract import CHECKS, Check, Subject, check_close
 from gapless.testing.streaming_models import make_babble, write_recogniser
 
+pytestmark = pytest.mark.long
+
 KINDS = ("transducer", "transducer-beam", "ctc", "ctc-beam")
 BEAM = '[decode]\nsearch = "beam"\nbeam = 3\n'
 SPEECH = make_babble(3, 16_000)

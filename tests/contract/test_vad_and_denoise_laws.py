@@ -14,6 +14,8 @@ from gapless.listen.segment import WINDOW_SAMPLES
 from gapless.listen.vad import Vad
 from gapless.testing.laws import check_stage, usual_splits
 
+pytestmark = pytest.mark.long
+
 splits = st.lists(st.integers(0, 3000), max_size=30)
 
 

@@ -85,6 +85,7 @@ def test_an_open_file_is_heard_like_its_path_and_progress_goes_up_to_its_end(
     assert heard[-1] == transcript.duration_ms
 
 
+@pytest.mark.long
 def test_words_and_partials_can_be_left_out(
     engine: Engine, speech_dir: Path, transcript: Transcript
 ) -> None:
@@ -97,6 +98,7 @@ def test_words_and_partials_can_be_left_out(
     assert final.words == ()
 
 
+@pytest.mark.long
 def test_what_the_progress_callback_raises_ends_the_call_and_frees_the_model(
     engine: Engine, speech_dir: Path
 ) -> None:
@@ -112,6 +114,7 @@ def test_what_the_progress_callback_raises_ends_the_call_and_frees_the_model(
     assert api.transcribe(speech_dir / SENTENCE, engine=engine).text
 
 
+@pytest.mark.long
 def test_closing_the_iterator_frees_the_model(engine: Engine, speech_dir: Path) -> None:
     events = api.listen(blocks_of(sound(speech_dir)), engine=engine)
     assert any(isinstance(event, Partial) for event in events)
@@ -168,6 +171,7 @@ def test_all_threads_share_one_default_engine(monkeypatch: pytest.MonkeyPatch) -
     assert engines[0].store is None
 
 
+@pytest.mark.long
 def test_used_as_a_library_it_writes_nothing(speech_dir: Path) -> None:
     code = f"import gapless; gapless.transcribe({str(speech_dir / 'sentence.flac')!r})"
 

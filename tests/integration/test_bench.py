@@ -20,13 +20,15 @@ from click.testing import CliRunner
 from gapless.bench import harness
 from gapless.bench.case import Case, Check, Contender
 from gapless.bench.child import Task
-from gapless.bench.claims import Claim
+from gapless.bench.claims.claim import Claim
 from gapless.bench.harness import QUICK, Plan, run_cases, run_child
 from gapless.bench.report import Report
 from gapless.cli.bench import BrokenMessage, Options, run_bench
 from gapless.cli.main import main
 from gapless.errors import MissingDependencyError
 from gapless.testing import contenders
+
+pytestmark = pytest.mark.long
 
 BRIEF = Plan(rounds=2, seconds=0.05, warm_up_s=0.01)
 

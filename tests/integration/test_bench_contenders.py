@@ -17,6 +17,8 @@ from gapless.bench.pool import pool_cases
 from gapless.errors import MissingDependencyError
 from gapless.testing.triton_server import find_triton
 
+pytestmark = pytest.mark.long
+
 MOMENT_S = 0.01
 
 Bench = Callable[[], AbstractContextManager[Cases]]

@@ -24,6 +24,8 @@ from gapless.settings import Settings
 from gapless.testing.server import RunningServer, running_server
 from gapless.testing.services import ScriptedServices
 
+pytestmark = pytest.mark.long
+
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 
 

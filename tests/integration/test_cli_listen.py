@@ -55,6 +55,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> FakeSoundLibrary:
     return library
 
 
+@pytest.mark.long
 def test_the_microphone_is_captioned_until_ctrl_c_and_the_last_words_too(
     library: FakeSoundLibrary, load_speech: Callable[[str], Samples]
 ) -> None:

@@ -17,6 +17,8 @@ from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.serve.server import Addresses
 from gapless.settings import Settings, Source
 
+pytestmark = pytest.mark.long
+
 AT = Addresses("http://x", None)
 MODEL = Choice("small.en", "it is the only one pulled or added")
 

@@ -35,6 +35,7 @@ def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
     )
 
 
+@pytest.mark.long
 def test_files_come_out_in_order_and_a_bad_one_stops_no_other(
     telephone: Path, tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_files_come_out_in_order_and_a_bad_one_stops_no_other(
     assert result.stderr == ""
 
 
+@pytest.mark.long
 def test_text_goes_to_the_screen_with_a_heading_for_each_of_several(
     telephone: Path,
 ) -> None:
@@ -67,6 +69,7 @@ def test_text_goes_to_the_screen_with_a_heading_for_each_of_several(
     assert result.stderr == "nowhere.wav: there is no file nowhere.wav; check its name\n"
 
 
+@pytest.mark.long
 def test_standard_input_becomes_subtitles_in_a_folder(telephone: Path, tmp_path: Path) -> None:
     stdin = telephone.read_bytes()
 

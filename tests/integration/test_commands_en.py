@@ -51,6 +51,7 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recogniser]
         yield engine.recogniser("commands-en")
 
 
+@pytest.mark.long
 def test_all_sounds_at_a_time_are_understood(recogniser: Recogniser, sounds: list[Sound]) -> None:
     """Words where there are some; nothing for unknown words, noise, music and babble."""
     audio = [sound.samples for sound in sounds]
@@ -63,6 +64,7 @@ def test_all_sounds_at_a_time_are_understood(recogniser: Recogniser, sounds: lis
     assert texts == [sound.text for sound in sounds]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block", [160, 1001, 16_000])
 def test_streamed_is_whole(block: int, recogniser: Recogniser, sounds: list[Sound]) -> None:
     said = [sound for sound in sounds if sound.text][:3]
@@ -77,6 +79,7 @@ def spoken(result: Result) -> tuple[str, list[tuple[str, int, int]]]:
     return result.text, [(word.text, word.start_ms, word.end_ms) for word in result.words]
 
 
+@pytest.mark.long
 def test_sixty_four_people_speak_at_a_time_and_some_hang_up_within_a_word(
     sounds: list[Sound],
 ) -> None:

@@ -18,6 +18,8 @@ import pytest
 import gapless
 from gapless.serve.stream.messages import EndMessage, FinalMessage, PartialMessage, ServerMessage
 
+pytestmark = pytest.mark.long
+
 
 @contextmanager
 def serving(data_dir: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:

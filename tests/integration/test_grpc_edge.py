@@ -33,6 +33,8 @@ from gapless.testing.models import FixedModels, Gate, double, gated, running_sum
 from gapless.testing.server import RunningServer, running_server
 from gapless.testing.services import ScriptedServices
 
+pytestmark = pytest.mark.long
+
 PATIENCE_S = 20.0
 TIGHT = ModelLimits(buckets=(1,), max_waiting_rows=2)
 WIDE = ModelLimits(buckets=(1,), max_waiting_rows=1000)

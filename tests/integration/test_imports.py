@@ -67,12 +67,14 @@ def test_the_client_needs_no_model_library() -> None:
     assert not heavy & {"av", "ctranslate2", "faster_whisper", "numba", "onnxruntime"}
 
 
+@pytest.mark.long
 def test_the_engine_and_its_server_load_grpc_only_where_it_is_used() -> None:
     heavy = loaded_after("import gapless.engine, gapless.serve.server, gapless.cli.serve")
 
     assert not heavy & {"google.protobuf", "grpc"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "first",
     [

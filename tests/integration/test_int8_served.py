@@ -48,6 +48,7 @@ def answer_of(file: Path) -> bytes:
     return model.run({"x": X})["y"].tobytes()
 
 
+@pytest.mark.long
 def test_what_is_served_is_the_version_that_the_report_prefers(
     library: Library, path: Path
 ) -> None:

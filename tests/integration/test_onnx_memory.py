@@ -13,6 +13,8 @@ from onnx import helper
 from gapless.infer.onnx.heap import private_bytes
 from gapless.testing.onnx_models import write_graph, write_mlp
 
+pytestmark = pytest.mark.long
+
 CALLS = 3000
 MIB = 1024 * 1024
 

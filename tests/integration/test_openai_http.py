@@ -24,7 +24,7 @@ from gapless.listen.recogniser.contract import (
 )
 from gapless.settings import Settings
 from gapless.store.contract import TranscriptQuery
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.testing.recogniser import Failure, ScriptedRecogniser
 from gapless.testing.server import running_server
 from gapless.testing.services import ScriptedServices

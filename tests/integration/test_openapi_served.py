@@ -20,7 +20,7 @@ from gapless.serve.kserve.messages import (
 from gapless.serve.openai.messages import ModelList
 from gapless.settings import Settings
 from gapless.store.contract import Page
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.testing.server import running_server
 from gapless.testing.services import ScriptedServices
 

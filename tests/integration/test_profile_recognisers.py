@@ -28,6 +28,8 @@ from gapless.testing import profile_reference as reference
 from gapless.testing.mel_filters import slaney_filters
 from gapless.testing.recogniser_contract import Utterance, recognise
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("onnx", reason="the models are made with the package onnx")
 
 BLANK: Final = len(profile_models.PIECES)

@@ -52,7 +52,7 @@ def error_of(response: httpx.Response) -> dict[str, object]:
 
 def test_a_server_says_that_it_lives_and_that_it_is_ready(http: httpx.Client) -> None:
     assert http.get("/health/live").json() == {"live": True}
-    assert http.get("/health/ready").json() == {"ready": True, "reasons": []}
+    assert http.get("/health/ready").json() == {"ready": True, "reasons": [], "degraded": []}
 
 
 def test_what_is_not_there_is_said_in_the_dialect_of_the_address(http: httpx.Client) -> None:
@@ -244,6 +244,7 @@ print("closed in order", flush=True)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda stop: stop.name)
 def test_a_signal_stops_the_server_in_order(stop: signal.Signals, tmp_path: Path) -> None:
     program = subprocess.Popen(

@@ -33,7 +33,7 @@ from gapless.serve.stream.messages import (
     decode_server,
 )
 from gapless.settings import Settings
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.testing.recogniser import ScriptedRecogniser
 from gapless.testing.server import RunningServer, running_server
 from gapless.testing.services import ScriptedServices
@@ -468,6 +468,7 @@ def test_no_more_streams_are_parked_than_may_be_open(build: Build, speech: bytes
 # --- load -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_sender_that_is_too_fast_is_held_back_and_not_cut_off(
     build: Build, speech: bytes, expected: list[FinalMessage]
 ) -> None:
@@ -568,6 +569,7 @@ def test_wherever_a_client_goes_away_nothing_is_left_behind(
         run(lambda: talk(house))
 
 
+@pytest.mark.long
 def test_a_server_that_stops_lets_streams_finish_what_they_heard(
     build: Build, speech: bytes, expected: list[FinalMessage]
 ) -> None:

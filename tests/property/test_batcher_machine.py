@@ -15,6 +15,8 @@ from gapless.batching.batcher import Batch, Batcher, Entry, Policy
 from gapless.batching.ladder import Ladder
 from gapless.errors import OverloadError
 
+pytestmark = pytest.mark.long
+
 MS = 1_000_000
 MAX_WAITING = 12
 

@@ -20,6 +20,8 @@ from gapless.listen.recogniser.decode.scores import log_softmax
 from gapless.listen.recogniser.decode.search import BeamOptions
 from gapless.testing.transducer import TableJoint
 
+pytestmark = pytest.mark.long
+
 N_TOKENS = 5
 N_KINDS = 16
 OPTIONS = BeamOptions(beam=3, horizon_frames=6)

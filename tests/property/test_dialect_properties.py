@@ -25,6 +25,8 @@ from gapless.settings import Settings
 from gapless.testing.conversation import Conversation
 from gapless.testing.services import ScriptedServices
 
+pytestmark = pytest.mark.long
+
 LIMITS = Settings(save=False, max_frame_bytes=100_000, pause_buffer_ms=3000, max_buffer_ms=9000)
 
 LoadSpeech = Callable[[str], Samples]

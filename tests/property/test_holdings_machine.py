@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -16,6 +17,8 @@ from gapless.infer.repository.catalogue import Revision
 from gapless.infer.repository.holdings import Holdings, Leaving
 from gapless.infer.repository.manifest import Manifest
 from gapless.infer.repository.scan import Entry, VersionEntry
+
+pytestmark = pytest.mark.long
 
 NAMES = ("a", "b", "c")
 SIZES = st.integers(0, 12)

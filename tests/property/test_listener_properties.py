@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from gapless.infer.inference import Inference
 from gapless.listen.events import Final, ListenEvent, Partial, SpeechEnd, SpeechStart
 from gapless.listen.listener import Listener, ListenOptions, settle
 from gapless.testing.recogniser import ScriptedRecogniser
+
+pytestmark = pytest.mark.long
 
 
 def hear(

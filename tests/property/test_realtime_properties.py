@@ -23,6 +23,8 @@ from gapless.serve.stream.dialect import Frame
 from gapless.testing.services import ScriptedServices
 from gapless.testing.talk import Talk
 
+pytestmark = pytest.mark.long
+
 TERMS = SessionTerms("sess_1", 0, 10**9, 64 * 1024)
 
 RATE_HZ = 8000

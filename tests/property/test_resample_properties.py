@@ -6,6 +6,7 @@ from fractions import Fraction
 from math import ceil
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def test_any_split_gives_the_same_bits_within_the_declared_latency(
     assert streamed.lag_samples <= Resampler(in_hz, out_hz).latency_samples
 
 
+@pytest.mark.long
 @settings(max_examples=30)
 @given(out_hz=st.sampled_from([8_000, 16_000, 48_000]), in_hz=st.integers(8_000, 48_000))
 def test_a_constant_stays_constant_at_any_ratio(in_hz: int, out_hz: int) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gapless.infer.repository.residency import FIRST_PAUSE_NS, LONGEST_PAUSE_NS, Evict, Residency
+
+pytestmark = pytest.mark.long
 
 KEYS = 5
 SIZES = st.integers(0, 15)

@@ -25,6 +25,8 @@ from gapless.testing.conversation import NAME, TOKEN, Conversation
 from gapless.testing.recogniser import ScriptedRecogniser
 from gapless.testing.services import ScriptedServices
 
+pytestmark = pytest.mark.long
+
 LoadSpeech = Callable[[str], Samples]
 
 LIMITS = Settings(

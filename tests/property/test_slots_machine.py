@@ -24,6 +24,8 @@ from gapless.infer.contract import Array, StateInfo
 from gapless.infer.engine.slots import Handle, SlotArena
 from gapless.infer.wire.tensors import DATATYPES
 
+pytestmark = pytest.mark.long
+
 STATES = (
     StateInfo("before", "after", "FP32", (2, 3), axis=1, initial=0.5),
     StateInfo("count in", "count out", "INT64", (), initial=7),

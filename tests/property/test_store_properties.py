@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gapless.store.contract import MAX_SEARCH_CHARS, Hit, TranscriptQuery
 from gapless.store.cursor import INT64_MAX, Place, decode_cursor, encode_cursor
-from gapless.store.search import keepable
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
+from gapless.store.text import keepable
 from gapless.testing.store_contract import begin, say, text_of
 
 Keep: TypeAlias = Callable[[str], int]
@@ -71,6 +71,7 @@ def test_any_text_comes_back_as_it_was_kept(store: SqliteStore, keep: Keep, text
     assert len(kept) == len(text)
 
 
+@pytest.mark.long
 @given(
     words=SENTENCES, separator=st.sampled_from([" ", ", ", " — ", " 😀 ", '" "']), data=st.data()
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import (
     Bundle,
@@ -16,6 +17,8 @@ from hypothesis.strategies import booleans, floats, integers, sampled_from
 
 from gapless.infer.triton.breaker import SPREAD, Breaker
 from gapless.infer.triton.options import TritonOptions
+
+pytestmark = pytest.mark.long
 
 PAUSE_MS, MAX_PAUSE_MS = 100, 700
 

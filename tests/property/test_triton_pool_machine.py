@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.strategies import booleans, integers, sampled_from
 
 from gapless.infer.triton.options import TritonOptions
 from gapless.infer.triton.pool import Decision, Pool
+
+pytestmark = pytest.mark.long
 
 ACQUIRE_MS, IDLE_MS, MAX_AGE_MS = 500, 3000, 8000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(edges)]
 
 
+@pytest.mark.long
 @given(st.lists(events, max_size=4), st.lists(st.integers(0, 5000), max_size=6))
 def test_what_is_written_is_read_whatever_the_split(sent: list[Event], cuts: list[int]) -> None:
     data = b"".join(encode(event.type, event.data, event.payload) for event in sent)
@@ -41,6 +43,7 @@ def test_what_is_written_is_read_whatever_the_split(sent: list[Event], cuts: lis
     assert read == sent
 
 
+@pytest.mark.long
 @given(
     st.lists(events, max_size=2),
     st.lists(st.tuples(st.integers(0, 500), st.binary(max_size=3)), min_size=1, max_size=4),

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from gapless.bench.claims import Claim
+from gapless.bench.claims.claim import Claim
 from gapless.bench.distribution import Spread, spread
 from gapless.bench.harness import CaseResult, ContenderResult, Plan, Results
 from gapless.bench.machine import Machine, file_system, machine

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from gapless.bench.case import Check, ScalingCheck
-from gapless.bench.claims import Claim
+from gapless.bench.claims.claim import Claim
 from gapless.bench.distribution import spread
 from gapless.bench.verdict import Figures, judge, linearity
 

@@ -72,6 +72,53 @@ def test_explain_says_all_about_one_setting() -> None:
     )
 
 
+def test_a_planned_setting_is_shown_with_its_value_and_why() -> None:
+    environment = {"GAPLESS_CACHE_MB_MAX": "100", "GAPLESS_STORE_POOL_MIN": "9"}
+
+    row = json.loads(run("show", "--json", **environment).stdout)["cache_mb"]
+    text = run("explain", "cache_mb", **environment).stdout
+
+    assert (row["value"], row["source"], row["plan_max"]) == (100, "formula", 100)
+    assert row["source_detail"].startswith("a quarter of ")
+    assert row["clamped"] == "GAPLESS_CACHE_MB_MAX = 100"
+    assert "  default  as the plan says\n" in text
+    assert "  bounds   at most 100 (GAPLESS_CACHE_MB_MAX)\n" in text
+    assert "  now      100  (formula: a quarter of " in text
+    assert "[clamped by GAPLESS_CACHE_MB_MAX = 100]" in text
+    assert "GAPLESS_THREADS_MIN, GAPLESS_THREADS_MAX" in run("explain", "threads").stdout
+
+
+def test_without_a_name_the_machine_is_told_too() -> None:
+    assert run("explain").stdout.startswith("This machine: ")
+
+
+def test_the_static_plan_says_that_it_is_one() -> None:
+    rows = json.loads(run("show", "--json", GAPLESS_TUNING="static").stdout)
+
+    assert (rows["cache_mb"]["value"], rows["cache_mb"]["source"]) == (512, "static")
+
+
+def test_old_names_are_told_on_standard_error_only() -> None:
+    result = run("show", "--json", CACHE_SIZE_MB="77")
+
+    assert json.loads(result.stdout)["cache_mb"]["value"] == 77
+    assert result.stderr == (
+        "gapless: CACHE_SIZE_MB is an old name; it sets cache_mb to 77: use GAPLESS_CACHE_MB in its place\n"
+    )
+
+
+def test_the_variables_set_nothing_and_uncommented_set_every_default_and_bound() -> None:
+    template = run("template", "--env").stdout
+    variables = dict(re.findall(r"^# (GAPLESS_\w+)=(.*)$", template, flags=re.MULTILINE))
+
+    assert all(line.startswith("#") or not line for line in template.splitlines())
+    resolved = load_settings(env=variables)
+    assert resolved.settings == Settings()
+    assert {source.kind for source in resolved.sources.values()} == {"environment"}
+    planned = {info.name for info in describe_settings() if info.planned}
+    assert set(resolved.bounds) == planned
+
+
 def test_the_template_sets_nothing_and_uncommented_sets_every_default(tmp_path: Path) -> None:
     template = run("template").stdout
     commented, uncommented = tmp_path / "commented.toml", tmp_path / "uncommented.toml"

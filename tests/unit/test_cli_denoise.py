@@ -6,8 +6,9 @@ import numpy as np
 from click.testing import CliRunner
 
 from gapless.audio.files import open_audio, read_audio, write_audio
-from gapless.audio.types import DENOISE_RATE_HZ
+from gapless.audio.types import DENOISE_RATE_HZ, Samples
 from gapless.cli.main import main
+from gapless.testing.denoiser_models import write_gtcrn_like
 
 
 def level(path: Path) -> float:
@@ -44,3 +45,42 @@ def test_a_kind_of_file_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
     assert result.exit_code == 1
     assert "name a file that ends in .wav" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["silence.wav"]
+
+
+def test_another_model_is_taken_by_its_name_or_path(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    folder = write_gtcrn_like(models / "gtcrn")
+    noise = np.random.default_rng(1).normal(0, 0.05, DENOISE_RATE_HZ * 3 + 123).astype(np.float32)
+    source = tmp_path / "noise.wav"
+    write_audio(source, [noise], DENOISE_RATE_HZ)
+    outputs: list[Samples] = []
+    for name in ("gtcrn", str(folder)):
+        target = tmp_path / f"{len(outputs)}.wav"
+        command = [
+            "denoise",
+            str(source),
+            str(target),
+            "--model",
+            name,
+            "--models-dir",
+            str(models),
+        ]
+        result = CliRunner().invoke(main, command)
+        assert (result.exit_code, result.output) == (0, "")
+        outputs.append(np.concatenate(list(read_audio(target, DENOISE_RATE_HZ))))
+
+    assert np.array_equal(outputs[0], outputs[1])
+    assert len(outputs[0]) == len(noise)
+    assert level(tmp_path / "0.wav") < 0.3 * level(source)
+
+
+def test_a_model_that_is_not_here_is_told(tmp_path: Path) -> None:
+    source, target = tmp_path / "silence.wav", tmp_path / "clean.wav"
+    write_audio(source, [np.zeros(4800, np.float32)], DENOISE_RATE_HZ)
+    command = ["denoise", str(source), str(target), "--model", "gtcrn"]
+
+    result = CliRunner().invoke(main, [*command, "--models-dir", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert "no denoiser 'gtcrn' is here; here are: rnnoise" in result.stderr
+    assert not target.exists()

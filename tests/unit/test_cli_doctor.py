@@ -21,6 +21,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAPLESS_CONFIG", "")
 
 
+@pytest.mark.long
 def test_this_machine_is_usable_and_every_fact_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path), "--port", "0"])
 
@@ -65,6 +66,7 @@ def test_a_port_in_use_is_noticed() -> None:
     assert check_port(Settings(port=0)) == Check("port", "ok", "127.0.0.1:0 is free")
 
 
+@pytest.mark.long
 def test_the_doctor_says_which_recogniser_is_the_default_and_why(tmp_path: Path) -> None:
     check = checks.check_models(Settings(models_dir=str(tmp_path)))
 

@@ -17,6 +17,8 @@ from gapless.audio.types import Samples
 from gapless.errors import AudioTooLongError, InvalidAudioError, UnsupportedAudioError
 from gapless.testing.laws import require_same, run_stage, usual_splits
 
+pytestmark = pytest.mark.long
+
 STREAMABLE = [".wav", ".flac", ".ogg", ".mp3", ".webm"]
 NOISE = np.random.default_rng(11).uniform(-0.9, 0.9, 16_000).astype(np.float32)
 

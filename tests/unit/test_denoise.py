@@ -11,6 +11,8 @@ from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ, Samples
 from gapless.clean.denoise import Denoiser
 from gapless.errors import ConfigError, ModelError
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def speech(load_speech: Callable[[str], Samples]) -> Samples:

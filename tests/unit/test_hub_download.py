@@ -13,6 +13,8 @@ from gapless.errors import ConnectionLostError, ModelError, ModelNotFoundError, 
 from gapless.listen.recogniser.shelf.hub.download import ATTEMPTS, Expected, download
 from gapless.testing.hub import COMMIT, Fault, LocalHub
 
+pytestmark = pytest.mark.long
+
 CONTENT = bytes(range(256)) * 40
 EXPECTED = Expected(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 FILE = "model.bin"

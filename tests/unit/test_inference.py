@@ -658,7 +658,7 @@ def test_closing_fails_what_waits_finishes_what_runs_and_leaves_no_thread() -> N
     house.inference.close()
     with pytest.raises(ModelError, match="closed"):
         house.inference.infer(ask())
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_nothing_is_held_once_everything_is_answered(house: House) -> None:

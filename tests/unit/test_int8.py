@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+from msgspec.structs import replace
 from onnx import helper, numpy_helper
 
 from gapless.errors import ConfigError, ModelError
@@ -25,6 +26,8 @@ from gapless.infer.onnx.int8.samples import random_samples, read_samples
 from gapless.infer.onnx.model import OnnxLoader, OnnxModel
 from gapless.infer.repository.manifest import Manifest, StateEntry, TensorEntry
 from gapless.testing.onnx_models import write_double, write_graph, write_gru, write_mlp
+
+pytestmark = pytest.mark.long
 
 WIDTHS = (256, 1024, 1024, 64)
 """Six megabytes of weights: enough for 8 bits to pay."""
@@ -73,7 +76,9 @@ def test_the_8_bit_version_is_measured_written_and_used(measured: tuple[Path, Re
 def test_the_errors_of_the_report_are_those_of_the_file(measured: tuple[Path, Report]) -> None:
     path, report = measured
     source, eight = plain(path), load(int8_file(path))
-    assert source.info == eight.info
+    # All but what tells their answers apart.
+    assert source.info.digest != eight.info.digest
+    assert source.info == replace(eight.info, digest=source.info.digest)
     x = np.concatenate([row["x"] for row in random_samples(eight.info, 1).rows])
     expected, found = source.run({"x": x})["y"], eight.run({"x": x})["y"]
     rms = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
@@ -13,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gapless.dsp.kernel import find_cache_dir, kernel, make_private
+from gapless.dsp.kernel import (
+    GENERATIONS,
+    PACKAGE,
+    ROOMS,
+    find_cache_dir,
+    find_generation,
+    kernel,
+    make_private,
+    sources_digest,
+)
 
 
 @kernel
@@ -74,6 +85,7 @@ def test_a_link_to_a_folder_is_never_used(tmp_path: Path) -> None:
     assert not make_private(tmp_path / "link")
 
 
+@pytest.mark.long
 def test_kernels_are_cached_where_they_should_be_even_if_numba_came_first(tmp_path: Path) -> None:
     program = (
         "import numba, numpy as np\n"
@@ -85,3 +97,98 @@ def test_kernels_are_cached_where_they_should_be_even_if_numba_came_first(tmp_pa
     environment["XDG_CACHE_HOME"] = str(tmp_path)
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=100)
     assert list((tmp_path / "gapless/kernels").rglob("*polyphase*.nbi"))
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with a kernel in each room."""
+    for room in ROOMS:
+        (tmp_path / "package" / room / "inner").mkdir(parents=True)
+        (tmp_path / "package" / room / "inner" / "some.py").write_text("one = 1")
+    return tmp_path / "package"
+
+
+def edit(file: Path) -> None:
+    file.write_text("one = 22")
+
+
+def touch(file: Path) -> None:
+    os.utime(file, ns=(1, 1))
+
+
+def rename(file: Path) -> None:
+    file.rename(file.with_name("other.py"))
+
+
+def add(file: Path) -> None:
+    file.with_name("another.py").touch()
+
+
+@pytest.mark.parametrize("change", [edit, touch, rename, add, Path.unlink])
+@pytest.mark.parametrize("room", ROOMS)
+def test_code_is_compiled_anew_when_any_file_with_kernels_changes(
+    package: Path, room: str, change: Callable[[Path], object]
+) -> None:
+    before = sources_digest(package)
+    assert sources_digest(package) == before
+    change(package / room / "inner" / "some.py")
+    assert sources_digest(package) != before
+
+
+def test_files_of_other_rooms_change_nothing(package: Path) -> None:
+    before = sources_digest(package)
+    (package / "cli").mkdir()
+    (package / "cli" / "main.py").touch()
+    assert sources_digest(package) == before
+
+
+def test_a_state_of_the_sources_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    chosen = find_generation(tmp_path)
+    assert chosen == tmp_path / f"gapless-{sources_digest()}"
+    assert chosen.is_dir()
+    assert find_generation(tmp_path) == chosen
+
+
+def test_old_states_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "of somebody else").mkdir()
+    for age in range(GENERATIONS + 3):
+        old = tmp_path / f"gapless-{age}"
+        old.mkdir()
+        (old / "code.nbc").touch()
+        os.utime(old, (1000 - age, 1000 - age))
+    chosen = find_generation(tmp_path)
+    left = {folder.name for folder in tmp_path.iterdir()}
+    youngest = {f"gapless-{age}" for age in range(GENERATIONS - 1)}
+    assert left == {"of somebody else", chosen.name, *youngest}
+
+
+def test_the_state_in_use_is_never_the_oldest(tmp_path: Path) -> None:
+    chosen = find_generation(tmp_path)
+    os.utime(chosen, (1, 1))
+    for number in range(GENERATIONS):
+        (tmp_path / f"gapless-{number}").mkdir()
+    assert find_generation(tmp_path) == chosen
+    assert chosen.is_dir()
+
+
+@pytest.mark.long
+def test_every_kernel_lies_in_a_room_whose_changes_are_noticed() -> None:
+    """Those of the benches and tests are called by no other kernel; Numba notices changes of their own files."""
+    rooms = {
+        room_of(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*.py")
+        if any(is_compiled(node) for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    }
+    assert rooms - {"bench", "testing"} <= set(ROOMS)
+    assert {"dsp", "realtime"} <= rooms
+
+
+def room_of(file: Path) -> str:
+    return next((room for room in ROOMS if file.is_relative_to(room)), file.parts[0])
+
+
+def is_compiled(node: ast.AST) -> bool:
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    names = {ast.unparse(decorator).partition("(")[0] for decorator in node.decorator_list}
+    return not names.isdisjoint({"kernel", "zone", "numba.cfunc", "numba.njit", "callback"})

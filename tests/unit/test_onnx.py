@@ -315,6 +315,7 @@ def test_a_closed_model_frees_its_session_and_says_that_it_is_closed(tmp_path: P
         model.run(rows(1))
 
 
+@pytest.mark.long
 def test_errors_are_raised_and_not_written_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a model")

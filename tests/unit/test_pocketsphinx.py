@@ -50,6 +50,7 @@ def test_what_was_said_comes_out(sphinx: PocketSphinx, phrases: list[Samples]) -
     assert result.confidence > 0.5
 
 
+@pytest.mark.long
 def test_words_lie_where_they_were_said(sphinx: PocketSphinx, phrases: list[Samples]) -> None:
     quiet = np.zeros(8000, np.float32)
     words = recognise(sphinx, np.concatenate([quiet, phrases[0], quiet])).result.words
@@ -58,6 +59,7 @@ def test_words_lie_where_they_were_said(sphinx: PocketSphinx, phrases: list[Samp
     assert 1700 <= words[-1].end_ms <= 2100
 
 
+@pytest.mark.long
 def test_a_phrase_is_settled_while_the_next_is_spoken(
     sphinx: PocketSphinx, phrases: list[Samples]
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_phrase_is_settled_while_the_next_is_spoken(
     assert heard.result.text == "how are you doing today one two three four five"
 
 
+@pytest.mark.long
 def test_two_decoders_hear_two_speakers_at_the_same_time(
     sphinx: PocketSphinx, phrases: list[Samples]
 ) -> None:
@@ -79,6 +82,7 @@ def test_two_decoders_hear_two_speakers_at_the_same_time(
     assert sphinx.stats().made == 2
 
 
+@pytest.mark.long
 def test_steady_noise_is_no_word(sphinx: PocketSphinx) -> None:
     noise = np.random.default_rng(0).normal(0.0, 1e-2, 5 * 16_000).astype(np.float32)
 

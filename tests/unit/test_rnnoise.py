@@ -78,6 +78,7 @@ def test_a_closed_state_is_refused_instead_of_reading_freed_memory() -> None:
         state.reset()
 
 
+@pytest.mark.long
 def test_a_state_that_nobody_holds_is_freed() -> None:
     state = Rnnoise()
     gone, freed = ref(state), state._free

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -28,11 +29,8 @@ from gapless.serve.stream.work import (
 )
 from gapless.settings import Settings
 from gapless.store.contract import (
-    Page,
     SessionRecord,
     Store,
-    StoredTranscript,
-    TranscriptQuery,
 )
 from gapless.testing.conversation import Conversation
 from gapless.testing.services import ScriptedServices
@@ -44,7 +42,7 @@ RECORD = SessionRecord("s1", "stream", "scripted", 0)
 
 
 class FullDisk:
-    """A store in memory that fails for as long as it is told to."""
+    """As much of a store in memory as a stream needs, which fails for as long as it is told to."""
 
     def __init__(self) -> None:
         self.failing = False
@@ -68,21 +66,6 @@ class FullDisk:
         self._write()
         self.ended[session_id] = audio_ms
 
-    def list(self, query: TranscriptQuery) -> Page:
-        raise NotImplementedError
-
-    def get(self, session_id: str) -> StoredTranscript:
-        raise NotImplementedError
-
-    def delete(self, session_id: str) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        pass
-
-
-_: type[Store] = FullDisk
-
 
 @pytest.fixture
 def disk() -> FullDisk:
@@ -91,7 +74,7 @@ def disk() -> FullDisk:
 
 @pytest.fixture
 def services(disk: FullDisk) -> Iterator[ScriptedServices]:
-    with ScriptedServices(Settings(), store=disk) as made:
+    with ScriptedServices(Settings(), store=cast("Store", disk)) as made:
         yield made
 
 
@@ -116,7 +99,7 @@ def hear(hearing: Hearing, *jobs: OpenJob | HearJob | ConfigureJob | EndJob) -> 
 
 
 def test_a_transcript_begins_with_its_first_words(disk: FullDisk) -> None:
-    keeper = Keeper(disk, RECORD)
+    keeper = Keeper(cast("Store", disk), RECORD)
     assert keeper.finish(1000) is None
     assert disk.sessions == []
 
@@ -126,7 +109,7 @@ def test_a_transcript_begins_with_its_first_words(disk: FullDisk) -> None:
 
 
 def test_what_could_not_be_kept_is_kept_later_and_in_order(disk: FullDisk) -> None:
-    keeper = Keeper(disk, RECORD)
+    keeper = Keeper(cast("Store", disk), RECORD)
     disk.failing = True
     failures = [keeper.keep(utterance(utt)) for utt in ("u1", "u2")]
     disk.failing = False
@@ -138,7 +121,7 @@ def test_what_could_not_be_kept_is_kept_later_and_in_order(disk: FullDisk) -> No
 
 
 def test_the_end_is_the_last_chance_to_keep_what_is_missing(disk: FullDisk) -> None:
-    keeper = Keeper(disk, RECORD)
+    keeper = Keeper(cast("Store", disk), RECORD)
     disk.failing = True
     keeper.keep(utterance("u1"))
     disk.failing = False
@@ -148,7 +131,7 @@ def test_the_end_is_the_last_chance_to_keep_what_is_missing(disk: FullDisk) -> N
 
 
 def test_a_transcript_that_was_never_kept_has_no_name(disk: FullDisk) -> None:
-    keeper = Keeper(disk, RECORD)
+    keeper = Keeper(cast("Store", disk), RECORD)
     disk.failing = True
     keeper.keep(utterance("u1"))
 

@@ -11,13 +11,21 @@ from typing import TypeVar
 import pytest
 import structlog.testing
 
+from gapless.listen.events import Final, ListenEvent, Partial, SpeechStart
 from gapless.listen.recogniser.contract import Wake
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.live import LiveStream, now_ms
-from gapless.serve.stream.messages import StreamOptions
+from gapless.serve.stream.messages import (
+    FinalMessage,
+    PartialMessage,
+    ServerMessage,
+    SpeechStartMessage,
+    StreamOptions,
+)
 from gapless.serve.stream.session import StreamSession
 from gapless.serve.stream.work import Finished, FinishJob, Heard, Job, Opened, OpenJob, Result
 from gapless.settings import Settings
+from gapless.transcript import Utterance
 
 Answer = TypeVar("Answer")
 
@@ -37,6 +45,9 @@ class QuickHearing(Hearing):
 
     def quick(self, job: Job | None = None) -> bool:
         return False
+
+    def keeps(self, heard: Heard) -> bool:
+        return any(isinstance(event, Final) for event in heard.events)
 
     def keep(self, heard: Heard) -> Heard:
         return heard
@@ -78,7 +89,7 @@ def stream(
         hearing.wake = wake
         return hearing
 
-    return LiveStream(session, make_hearing, executor, turn or asyncio.Lock())
+    return LiveStream(session, make_hearing, executor, executor, turn or asyncio.Lock())
 
 
 @pytest.mark.parametrize(("priority", "meet"), [("bulk", False), ("live", True)])
@@ -179,7 +190,9 @@ def test_a_deadline_that_comes_nearer_is_kept() -> None:
     async def main(executor: ThreadPoolExecutor) -> bool:
         settings = Settings(resume_ms=1, idle_timeout_ms=120_000)
         session = StreamSession("s1", "t", settings, StreamOptions(), now_ms())
-        live = LiveStream(session, lambda _: QuickHearing(lambda _: None), executor, asyncio.Lock())
+        live = LiveStream(
+            session, lambda _: QuickHearing(lambda _: None), executor, executor, asyncio.Lock()
+        )
         task = asyncio.create_task(live.run())
         session.receive_bytes(b"\0\0" * 160, now_ms())
         live.touch()
@@ -194,3 +207,95 @@ def test_a_deadline_that_comes_nearer_is_kept() -> None:
         return session.finished
 
     assert run(main)
+
+
+class SlowStore(QuickHearing):
+    """Hears an utterance with every job but the first and the last, and waits with keeping until it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+        self.there = threading.Event()
+        self.heard = 0
+        self.jobs = threading.Semaphore(0)
+        self.kept: list[str] = []
+
+    def do(self, job: Job) -> Result:
+        if isinstance(job, OpenJob | FinishJob):
+            return super().do(job)
+        self.heard += 1
+        self.jobs.release()
+        utt = f"u{self.heard}"
+        events: tuple[ListenEvent, ...] = (
+            SpeechStart(utt, 0),
+            Partial(utt, "so", 0, 0, 1),
+            Final(Utterance(utt, "so far", 0, 1)),
+        )
+        return Heard(events, 0, 0, waiting=False)
+
+    async def hears(self) -> None:
+        """Wait for the next job."""
+        assert await asyncio.to_thread(self.jobs.acquire, timeout=20)
+
+    def keep(self, heard: Heard) -> Heard:
+        self.there.wait(20)
+        self.kept += [event.utterance.utt for event in heard.events if isinstance(event, Final)]
+        return heard
+
+
+def test_a_stream_is_heard_while_the_store_is_gone_and_its_finals_come_in_order_when_it_is_back() -> (
+    None
+):
+    said: list[ServerMessage] = []
+
+    async def until(live: LiveStream, kind: type[ServerMessage], count: int) -> None:
+        while sum(isinstance(message, kind) for message in said) < count:
+            live.outbox.clear()
+            while (message := live.session.next_message()) is not None:
+                said.append(message)
+                if sum(isinstance(message, kind) for message in said) >= count:
+                    return
+            await live.outbox.wait()
+
+    async def main(executor: ThreadPoolExecutor) -> SlowStore:
+        hearing = SlowStore()
+        live = stream(executor, hearing)
+        task = asyncio.create_task(live.run())
+        for number in range(1, 4):
+            live.session.receive_bytes(b"\0\0" * 160, now_ms())
+            live.touch()
+            await until(live, PartialMessage, number)
+        assert hearing.kept == []
+        assert not any(isinstance(message, FinalMessage) for message in said)
+        hearing.there.set()
+        await until(live, FinalMessage, 3)
+        live.session.disconnect(1000, now_ms())
+        live.touch()
+        await task
+        return hearing
+
+    hearing = run(main)
+
+    finals = [message.utt for message in said if isinstance(message, FinalMessage)]
+    starts = [message.utt for message in said if isinstance(message, SpeechStartMessage)]
+    assert finals == starts == ["u1", "u2", "u3"]
+    assert hearing.kept[:3] == finals
+    assert hearing.closed == 1
+
+
+def test_what_is_said_before_a_stream_ends_is_kept_although_the_store_is_slow() -> None:
+    async def main(executor: ThreadPoolExecutor) -> SlowStore:
+        hearing = SlowStore()
+        live = stream(executor, hearing)
+        task = asyncio.create_task(live.run())
+        live.session.receive_bytes(b"\0\0" * 160, now_ms())
+        live.touch()
+        await hearing.hears()
+        live.session.disconnect(1000, now_ms())
+        live.touch()
+        await hearing.hears()
+        assert not task.done()
+        hearing.there.set()
+        await task
+        return hearing
+
+    assert run(main).kept == ["u1", "u2"]

@@ -13,12 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from gapless.cache.contract import Cache
+from gapless.cache.open import open_cache
+from gapless.cache.options import CacheOptions
 from gapless.errors import GaplessError
 from gapless.serve.problem import problem_response
 from gapless.serve.services import Services
 from gapless.serve.transcripts import accepted_format, routes
 from gapless.store.contract import MAX_PAGE, MAX_SEARCH_CHARS, SessionRecord, Store
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.transcript import Utterance, Word
 
 
@@ -26,14 +29,15 @@ class Keeping(msgspec.Struct, frozen=True):
     """The part of ``Services`` that transcripts need."""
 
     store: Store | None
-    executor: Executor
+    keeping: Executor
+    cache: Cache
 
 
 def client_of(store: Store | None, executor: Executor) -> TestClient:
     async def answer(request: Request, error: Exception) -> Response:
         return problem_response(error, request.url.path)
 
-    services = cast("Services", Keeping(store, executor))
+    services = cast("Services", Keeping(store, executor, open_cache(CacheOptions())))
     app = Starlette(routes=routes(services), exception_handlers={GaplessError: answer})
     return TestClient(app)
 

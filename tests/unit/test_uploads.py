@@ -14,7 +14,7 @@ from gapless.listen.recording import Progress, RecordingEvent
 from gapless.serve.uploads import Steps, Uploads, kept, unless_gone
 from gapless.settings import Settings
 from gapless.store.contract import SessionRecord, TranscriptQuery
-from gapless.store.sqlite import SqliteStore
+from gapless.store.sqlite.store import SqliteStore
 from gapless.transcript import Transcript, Utterance
 
 SESSION = SessionRecord("s1", "file", "m", started_at_ms=1_000)

@@ -26,6 +26,8 @@ from gapless.listen.recogniser.whisper.recogniser import (
 from gapless.testing.recogniser_contract import recognise
 from gapless.testing.whisper_model import build_whisper_model
 
+pytestmark = pytest.mark.long
+
 SENTENCE = "nobody expects this sentence"
 
 

@@ -70,16 +70,20 @@ def bench() -> None:
 
 
 def measured(
-    command: Callable[..., None] | None = None, *, defaults: Plan = DEFAULTS
+    command: Callable[..., None] | None = None,
+    *,
+    defaults: Plan = DEFAULTS,
+    most_s: float = 600,
 ) -> Callable[..., Any]:
     """Give a command the options of all benches; it gets ``Options`` as its first argument.
 
     Args:
         command: the command, where this is used without brackets.
         defaults: how long everything is tried where nothing else is asked for.
+        most_s: longest round that can be asked for.
     """
     if command is None:
-        return functools.partial(measured, defaults=defaults)
+        return functools.partial(measured, defaults=defaults, most_s=most_s)
 
     @click.option(
         "--rounds",
@@ -90,7 +94,7 @@ def measured(
     )
     @click.option(
         "--seconds",
-        type=click.FloatRange(0.05, 600),
+        type=click.FloatRange(0.05, most_s),
         default=defaults.seconds,
         show_default=True,
         help="Length of a round.",
@@ -227,6 +231,137 @@ def voice(options: Options, *, model: str | None, streams: int | None, speech: P
 
     cases = voice_cases(model, streams, speech, trial=not options.plan.proves)
     run_bench("voice", cases, options)
+
+
+@bench.command(
+    epilog=examples(
+        "gapless bench mic",
+        "gapless bench mic --case added-latency --case recovery",
+        "gapless bench mic --case gaps --seconds 3600    an hour of each mode",
+    )
+)
+@measured(defaults=Plan(rounds=1, seconds=20.0), most_s=3600)
+def mic(options: Options) -> None:
+    """What a cleaned microphone adds, takes and loses.
+
+    On a PipeWire of its own, which needs no sound card and touches nobody's sound: the latency that it adds; what a
+    busy interpreter does to it, beside a callback in Python; processor and memory of the real command; gaps and clicks
+    while its model is stalled; what a block takes from the heap; how soon the model is back after a stall. Without a
+    server: how well noise is removed, beside RNNoise as it is.
+    """
+    from gapless.bench.mic import mic_cases
+
+    run_bench("mic", mic_cases(), options)
+
+
+@bench.command(
+    epilog=examples(
+        "gapless bench synth",
+        "gapless bench synth --case block --case start",
+        "gapless bench synth --case voices --signalflow other/bin/python",
+    )
+)
+@click.option(
+    "--signalflow",
+    metavar="PYTHON",
+    help="A Python that has the package signalflow, to compare with.  [default: this one, if it has]",
+)
+@measured(defaults=Plan(rounds=3, seconds=5.0))
+def synth(options: Options, *, signalflow: str | None) -> None:
+    """What playing a program costs, and how many voices there can be.
+
+    How long a block of a program takes that has some 72 voices, at block sizes from 64 to 1024; the most full voices
+    within 70 % of a block's time, in the bare bank and started by patterns, beside NumPy, SignalFlow, SuperCollider's
+    server and the same steps in C++; what a voice costs among few and many; events of patterns; the time from the start
+    of a process to the first sound.
+    """
+    from gapless.bench.synth import synth_cases
+
+    run_bench("synth", synth_cases(signalflow, trial=not options.plan.proves), options)
+
+
+@bench.command(
+    epilog=examples(
+        "gapless bench database",
+        "gapless bench database --case search-common --scratch /srv/gapless",
+        "gapless bench database --postgres postgresql://bench@db.lan/bench",
+    )
+)
+@click.option(
+    "--scratch",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for SQLite files, on the disk to measure; the filled one (1 GB) stays.  "
+    "[default: temporary files]",
+)
+@click.option(
+    "--postgres",
+    metavar="URL",
+    help="An empty database, or one that this bench filled, whose owner may make others; or none.  "
+    "[default: start a server with the programs that are here]",
+)
+@measured
+def database(options: Options, *, scratch: Path | None, postgres: str | None) -> None:
+    """What the store answers, and takes, when it holds a million utterances.
+
+    SQLite and PostgreSQL, through the store and with the bare driver: a session, a page of the list, searches for rare
+    and common words and for beginnings, newest first and best first; rows by their id from eight threads over the pool;
+    utterances kept one by one and a thousand at a time. What was said is made of invented words with the frequencies of
+    a language. Filling a database takes some minutes.
+    """
+    from gapless.bench.database import database_cases
+
+    def tell(name: str, there: int, wanted: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(
+                f"\r{name}: {there:,} of {wanted:,} utterances", err=True, nl=there >= wanted
+            )
+
+    cases = database_cases(scratch, postgres, trial=not options.plan.proves, tell=tell)
+    run_bench("database", cases, options)
+
+
+@bench.command(
+    epilog=examples(
+        "gapless tune && gapless bench autoconfig",
+        "gapless bench autoconfig --rounds 5 --json autoconfig.json",
+    )
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Recogniser of streams and recordings.  [default: commands-en]",
+)
+@measured(defaults=Plan(rounds=3, seconds=20.0))
+def autoconfig(options: Options, *, model: str | None) -> None:
+    """What settings that fit this machine give.
+
+    A real server under live streams, calls of a model and uploaded recordings at the same time: with the settings that
+    are the same on all machines, with those that the plan makes of this machine, and with those that gapless tune found
+    here. The load is the same for all, and grows with the cores.
+    """
+    from gapless.bench.autoconfig import autoconfig_cases
+
+    run_bench("autoconfig", autoconfig_cases(model), options)
+
+
+@bench.command(
+    epilog=examples(
+        "gapless bench cache",
+        "gapless bench cache --case zipf-10 --json zipf.json",
+    )
+)
+@measured
+def cache(options: Options) -> None:
+    """How quick a hit in memory is, and how many hits there are.
+
+    A hit beside a plain dictionary. Then hits of the same requests in as many entries: with our policy, least recently
+    used, the best fixed set, and one that knows the future; requests by Zipf's law, the same with scans, and in the
+    shape of everyday use with repeats and drift. The requests are made from a seed; none was recorded.
+    """
+    from gapless.bench.cache import cache_cases
+
+    run_bench("cache", cache_cases(), options)
 
 
 def run_bench(name: str, cases: AbstractContextManager[Cases], options: Options) -> None:

@@ -22,5 +22,5 @@ def open_engine(resolved: Resolved) -> Iterator[Engine]:
     settings = resolved.settings
     asked = resolved.sources["log_level"].kind != "default"
     configure_logs(settings.log_level if asked else "warning", settings.log_format)
-    with Engine(settings) as engine:
+    with Engine(resolved) as engine:
         yield engine

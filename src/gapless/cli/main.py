@@ -18,9 +18,19 @@ COMMANDS: Final = {
     "transcribe": "Turn recordings into text.",
     "listen": "Caption the microphone in the terminal.",
     "denoise": "Remove noise from a recording.",
+    "mic": "Be a microphone without the noise, for any application.",
+    "devices": "List microphones and outputs.",
+    "play": "Play a program.",
+    "live": "Play a program while it is written.",
+    "repl": "Play what is typed, a statement at a time.",
+    "render": "Turn a program of the play language into a recording.",
+    "profile": "Say where the time of a program of the play language goes.",
     "models": "List, add, inspect, shrink and time models.",
-    "store": "Search, show and export kept transcripts.",
+    "store": "Search, show and export kept transcripts, and look after the store.",
+    "jobs": "Transcribe recordings when there is time.",
+    "work": "Hear the recordings of jobs, until Ctrl-C.",
     "config": "Show settings and where they came from.",
+    "tune": "Try how this machine is used best.",
     "doctor": "Check what works on this machine.",
     "bench": "Measure what Gapless claims.",
 }
@@ -82,6 +92,8 @@ Examples:
   gapless serve                            the console is at http://127.0.0.1:8000
   gapless transcribe talk.mp3              text on the screen
   gapless transcribe *.wav -f srt -o subs  subtitles of many recordings
+  gapless mic                              a microphone without the noise, for any application
+  gapless live beat.ph                     a program that sounds while you write it
   gapless doctor                           what works here, and what is missing
   gapless COMMAND --help                   every option of a command
 """,
@@ -89,4 +101,4 @@ Examples:
 )
 @click.version_option(package_name="gapless", message="gapless %(version)s")
 def main() -> None:
-    """Speech to text in real time, on your own machine."""
+    """Speech to text, sound without noise, and programs that play: in real time, on your own machine."""

@@ -15,6 +15,8 @@ from typing import Concatenate, Final, ParamSpec
 import click
 
 from gapless.settings import SECRETS, Resolved, SettingInfo, describe_settings, load_settings
+from gapless.tune.fit import fit_here
+from gapless.tune.simd import choose_instructions
 
 P = ParamSpec("P")
 
@@ -43,7 +45,10 @@ def find_config_file(env: Mapping[str, str]) -> Path | None:
 
 
 def load(config: Path | None = None, flags: Mapping[str, object] | None = None) -> Resolved:
-    """Settings from all sources.
+    """Settings from all sources, with the plan for this machine in the place of what nobody set.
+
+    What a person should know of them (old names, a measurement of another machine) is written to standard error; the
+    kernels that are imported later are compiled for the processor that the settings say.
 
     Args:
         config: the file that ``--config`` named; None looks in the usual places.
@@ -57,7 +62,11 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
     model = given.get("model")
     if isinstance(model, str) and os.sep in model:
         given["model"] = str(Path(model).expanduser().absolute())
-    return load_settings(file=config or find_config_file(os.environ), flags=given)
+    resolved = fit_here(load_settings(file=config or find_config_file(os.environ), flags=given))
+    for notice in resolved.notices:
+        click.echo(f"gapless: {notice}", err=True)
+    choose_instructions(resolved.settings, os.environ)
+    return resolved
 
 
 def with_settings(
@@ -107,7 +116,9 @@ def setting_option(info: SettingInfo) -> Callable[[Callable[..., None]], Callabl
 
 def _facts(info: SettingInfo) -> str:
     facts = [info.bounds] if info.bounds and info.type != "choice" else []
-    if info.default not in (None, "", ()) and info.name not in SECRETS:
+    if info.planned:
+        facts.append("default: as the plan says")
+    elif info.default not in (None, "", ()) and info.name not in SECRETS:
         facts.append(
             f"default: {str(info.default).lower() if info.default in (True, False) else info.default}"
         )

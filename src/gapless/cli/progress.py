@@ -95,3 +95,40 @@ class FileBars:
 
     def _above(self, text: Text) -> None:
         self._bars.console.print(text, end="", soft_wrap=True)
+
+
+class WorkBar:
+    """One bar for work of known length. Use it as a context manager.
+
+    Args:
+        what: is being done.
+        total: of it.
+    """
+
+    def __init__(self, what: str, total: int) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, done: int) -> None:
+        """So much more is done."""
+        self._bar.advance(self._task, done)

@@ -1,22 +1,28 @@
 """``gapless serve``: the server and its console.
 
-In: settings. Out: a running server, and a banner that says where it is and what it keeps. Invariants: an address that
-other machines can reach needs a key, which is refused before anything is loaded. Thread: main, which becomes the event
-loop's.
+In: settings. Out: a running server, a banner that says where it is and what it keeps, and a table of what was chosen
+for this machine. Invariants: an address that other machines can reach needs a key, which is refused before anything is
+loaded. Thread: main, which becomes the event loop's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gapless.cli.options import examples, with_settings
 from gapless.settings import Resolved, Settings, Source
+from gapless.tune.facts import Facts
+from gapless.tune.probe import read_facts
+from gapless.tune.table import machine_line, plan_table
 
 if TYPE_CHECKING:
     from gapless.listen.recogniser.shelf.choice import Choice
     from gapless.serve.server import Addresses
+
+LEAST_COLUMNS: Final = 60
 
 
 @click.command(
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
     "decoders",
     "threads",
     "max_sessions",
+    "max_players",
+    "play_samples",
     "save",
     "data_dir",
     "models_dir",
@@ -63,25 +71,59 @@ def serve(resolved: Resolved) -> None:
     check_exposure(settings)
     check_grpc(settings)
     configure_logs(settings.log_level, settings.log_format)
-    with Engine(settings) as engine:
+    with Engine(resolved) as engine:
         engine.start()
         model, key_source = engine.default_model(), resolved.sources["api_key"]
-        run_server(engine, lambda at: click.echo(banner(at, settings, key_source, model)))
+        table = start_table(resolved, read_facts(settings.data_path), columns())
+        run_server(
+            engine, lambda at: click.echo(f"{banner(at, settings, key_source, model)}\n{table}")
+        )
+
+
+def columns() -> int:
+    """Characters of a line of the terminal."""
+    return max(LEAST_COLUMNS, shutil.get_terminal_size((120, 24)).columns)
+
+
+def start_table(resolved: Resolved, facts: Facts, most_columns: int) -> str:
+    """The machine, and what was chosen for it, a setting a line; what is not used here is left out.
+
+    Args:
+        resolved: fitted settings.
+        facts: of the machine.
+        most_columns: where a line is cut.
+    """
+    settings = resolved.settings
+    unused = {"executor_threads"} if settings.executor_threads == 1 else set()
+    if settings.max_batch == 0:
+        unused.add("max_batch")
+    if not settings.store_url:
+        unused.add("store_pool")
+    title = f"  {click.style('Machine     ', dim=True)} {machine_line(facts)}"
+    lines = [title, f"  {'':<12} `gapless config explain` says more of these:"]
+    lines += [
+        f"    {line}" for line in plan_table(resolved, columns=most_columns - 4, without=unused)
+    ]
+    return "\n".join(lines)
 
 
 def banner(at: Addresses, settings: Settings, key_source: Source, model: Choice) -> str:
     """What a person wants to know once the server answers."""
+    from gapless.store.open import label_of, place_of
+
     if settings.api_key is None:
         key = "none, so only this machine may connect"
     else:
         key = f"clients must send the one from {key_source.detail}"
     facts = {
         "Console": at.url,
+        "Music": f"{at.url}/play",
         "Interfaces": f"{at.url}/docs",
         "KServe": f"{at.url}/v2" + (f", and over gRPC at {at.grpc}" if at.grpc else ""),
         **({"Wyoming": at.wyoming} if at.wyoming else {}),
         "Model": f"{model.name}: {model.reason}",
-        "Transcripts": str(settings.database_path) if settings.save else "not kept",
+        "Transcripts": label_of(place_of(settings)) if settings.save else "not kept",
+        **({"Redis": "asked behind the cache in memory"} if settings.redis_url else {}),
         "Key": key,
     }
     lines = [f"  {click.style(f'{name:<12}', dim=True)} {fact}" for name, fact in facts.items()]

@@ -107,6 +107,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether answers carry the position of their integer label; see ``infer/flux.py``."""
     allows_nan: bool = False
     """Whether values that are no numbers may go in or come out; a row that has one fails otherwise."""
+    digest: str = ""
+    """Of all that its answers depend on besides the inputs, in hexadecimal; empty: they are not to be remembered."""
 
 
 class SequenceStep(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from gapless.infer.repository.library import Library
 from gapless.infer.triton.model import TritonLoader
 from gapless.observe.logs import keep_quiet
 from gapless.settings import Settings
+from gapless.tune.fit import fitted
 from gapless.tune.probe import physical_cpus
 
 log = structlog.get_logger()
@@ -31,20 +32,19 @@ def open_inference(settings: Settings, *, carried: Iterable[Path] = ()) -> Infer
     """The engine; close it. What happens to models is logged.
 
     Args:
-        settings: how to run.
+        settings: how to run; what is left to the plan is planned.
         carried: folders of models that other parts of Gapless carry; the user's own go before theirs.
     """
     keep_quiet()
-    # More threads than cores take the processor from each other, and every one of them is late.
-    # One core is left to those who ask: decision 0020.
-    spare = max(physical_cpus() - 1, 1)
-    executors = settings.executors or max(spare // settings.executor_threads, 1)
-    if executors * settings.executor_threads > physical_cpus():
+    settings = fitted(settings)
+    cores = physical_cpus()
+    if settings.executors * settings.executor_threads > cores:
+        # They take the processor from each other, and every one of them is late.
         log.warning(
             "more threads than physical cores: they will wait for each other",
-            executors=executors,
+            executors=settings.executors,
             executor_threads=settings.executor_threads,
-            physical_cores=physical_cpus(),
+            physical_cores=cores,
         )
     library = Library(
         (BUILTIN, *carried, settings.models_path),
@@ -59,7 +59,7 @@ def open_inference(settings: Settings, *, carried: Iterable[Path] = ()) -> Infer
     return Inference(
         library,
         InferenceOptions(
-            executors=executors,
+            executors=settings.executors,
             remote_calls=settings.remote_calls,
             max_waiting_rows=settings.max_waiting_rows,
             watchdog_ms=settings.watchdog_ms,

@@ -25,17 +25,20 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gapless.errors import GaplessError
-from gapless.serve import health, infer, transcripts
+from gapless.serve import config, health, infer, transcripts
 from gapless.serve.access import Access, AccessControl, ticket_routes
 from gapless.serve.asr_v2 import routes as asr_v2
 from gapless.serve.deepgram import routes as deepgram
 from gapless.serve.document import openapi
+from gapless.serve.jobs import routes as jobs
+from gapless.serve.jobs.sse import Listeners
 from gapless.serve.kserve import routes as kserve
 from gapless.serve.kserve.ask import Asker
 from gapless.serve.kserve.codec import HEADER_LENGTH
 from gapless.serve.middleware import BodyLimit, Boundary
 from gapless.serve.openai import transcriptions
 from gapless.serve.pages import page_routes
+from gapless.serve.play import routes as play
 from gapless.serve.problem import problem_response
 from gapless.serve.realtime import routes as realtime
 from gapless.serve.services import Services
@@ -62,6 +65,7 @@ def create_app(services: Services) -> Starlette:
     streams = Streams(services)
     asker = Asker(services)
     uploads = Uploads(settings, services.executor)
+    job_listeners = Listeners()
     pages = page_routes()
     access = Access(settings, OPEN_PATHS | {page.path for page in pages})
     middleware = [
@@ -83,7 +87,10 @@ def create_app(services: Services) -> Starlette:
             *ticket_routes(access, _now_ms),
             *transcriptions.routes(services, uploads),
             *realtime.routes(streams, access),
+            *play.routes(services, streams),
+            *jobs.routes(services, uploads, services.jobs, job_listeners),
             *transcripts.routes(services),
+            *config.routes(services),
             *openapi.routes(services),
             *pages,
         ],
@@ -95,16 +102,20 @@ def create_app(services: Services) -> Starlette:
     app.state.streams = streams
     app.state.asker = asker
     app.state.access = access
+    app.state.cache = services.cache
+    app.state.job_listeners = job_listeners
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     reaper = asyncio.create_task(app.state.asker.reap())
+    await infer.prepare(app.state.cache)
     yield
     await app.state.streams.drain()
     reaper.cancel()
     app.state.asker.close()
+    await app.state.cache.close()
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -120,9 +131,18 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
         CORSMiddleware,
         allow_origins=[origin.rstrip("/") for origin in origins],
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["authorization", "x-api-key", "content-type", HEADER_LENGTH],
+        allow_headers=[
+            "authorization",
+            "x-api-key",
+            "content-type",
+            "cache-control",
+            "idempotency-key",
+            "last-event-id",
+            HEADER_LENGTH,
+        ],
         expose_headers=[
             HEADER_LENGTH,
+            "location",
             "retry-after",
             "retry-after-ms",
             "x-gapless-transcript-id",

@@ -1,7 +1,8 @@
-"""Whether the process lives, and whether it can be given work.
+"""Whether the process lives, whether it can be given work, and what it has to do without.
 
 In: probes of whatever runs the server. Out: 200, or 503 with the reasons. Invariants: ``live`` needs nothing but the
-event loop; no answer says anything of what is kept or who is connected. Thread: the event loop's.
+event loop, and ``ready`` nothing that can wait; a server that can still serve is ready, whatever else is amiss; no
+answer says anything of what is kept, where, or who is connected. Thread: the event loop's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class Health(msgspec.Struct, frozen=True):
     ready: bool
     reasons: tuple[str, ...] = ()
     """Why not."""
+    degraded: tuple[str, ...] = ()
+    """What it serves without, and what that means, while it is ready; it heals by itself."""
 
 
 def routes(services: Services, streams: Streams) -> list[Route]:
@@ -37,7 +40,7 @@ def routes(services: Services, streams: Streams) -> list[Route]:
 
 
 def health_of(services: Services, streams: Streams) -> Health:
-    """Whether new work is welcome, and if not, why."""
+    """Whether new work is welcome, and if not, why; and what does not work meanwhile."""
     reasons = []
     if not services.ready:
         reasons.append("the models are not loaded yet")
@@ -45,7 +48,22 @@ def health_of(services: Services, streams: Streams) -> Health:
         reasons.append("the store is not open")
     if streams.draining:
         reasons.append("the server is stopping")
-    return Health(not reasons, tuple(reasons))
+    return Health(not reasons, tuple(reasons), tuple(_degraded(services)))
+
+
+def _degraded(services: Services) -> list[str]:
+    sentences = []
+    store = services.store
+    if store is not None and (trouble := store.trouble):
+        sentences.append(
+            f"the store {trouble}: streams are heard, their finals wait for it or come with a warning that they are "
+            "not saved; transcripts cannot be read"
+        )
+        if services.jobs is not None:
+            sentences.append("jobs: they wait until the store is back")
+    if trouble := services.cache.trouble:
+        sentences.append(f"the cache: {trouble}; what it would have remembered counts as a miss")
+    return sentences
 
 
 def _json(body: object, status: int) -> Response:

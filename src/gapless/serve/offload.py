@@ -1,7 +1,8 @@
 """Work that the event loop must not do itself.
 
-In: a function. Out: what it returns. Invariants: what blocks or takes long runs in ``services.executor``; what takes
-less than handing it over would is done at once. Thread: the event loop's.
+In: a function. Out: what it returns. Invariants: what blocks or takes long runs in ``services.executor``, what waits
+for the store in ``services.keeping``; what takes less than handing it over would is done at once.
+Thread: the event loop's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ Result = TypeVar("Result")
 async def in_executor(services: Services, work: Callable[[], Result]) -> Result:
     """Run what blocks."""
     return await asyncio.get_running_loop().run_in_executor(services.executor, work)
+
+
+async def in_keeping(services: Services, work: Callable[[], Result]) -> Result:
+    """Run what waits for the store."""
+    return await asyncio.get_running_loop().run_in_executor(services.keeping, work)
 
 
 async def in_proportion(services: Services, work: Callable[[], Result], size_bytes: int) -> Result:

@@ -1,8 +1,8 @@
 """The console: a folder of static files, held in memory.
 
-In: ``serve/console/``. Out: one route per file, and ``/`` for its ``index.html``. Invariants: nothing outside the
-folder can be asked for, for there are no paths to join; a page may load nothing from anywhere else, and nobody may
-frame it. Thread: the event loop's (files are read once, at start).
+In: ``serve/console/``. Out: one route per file, and shorter ones for the pages ``/`` and ``/play``. Invariants: nothing
+outside the folder can be asked for, for there are no paths to join; a page may load nothing from anywhere else, and
+nobody may frame it. Thread: the event loop's (files are read once, at start).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 FOLDER: Final = "console"
-INDEX: Final = "index.html"
+
+PAGES: Final = {"/index.html": "/", "/play.html": "/play"}
+"""Files that have a second address, which is the one that people see."""
 
 PAGE_HEADERS: Final = {
     "content-security-policy": (
@@ -44,8 +46,8 @@ def page_routes() -> list[Route]:
     routes: list[Route] = []
     for path, file in _walk(folder, "/"):
         routes.append(_route(path, file.name, file.read_bytes()))
-        if path == f"/{INDEX}":
-            routes.append(_route("/", file.name, file.read_bytes()))
+        if path in PAGES:
+            routes.append(_route(PAGES[path], file.name, file.read_bytes()))
     return routes
 
 

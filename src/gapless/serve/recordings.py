@@ -25,13 +25,15 @@ from starlette.types import Receive, Scope, Send
 
 from gapless.audio.format import AudioFormat, Encoding
 from gapless.errors import InvalidAudioError, ModelNotFoundError, ProtocolError, StoreError
+from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recording import RecordingEvent
 from gapless.serve.offload import in_executor
+from gapless.serve.remember.recordings import RememberedRecordings, asks_anew
 from gapless.serve.services import Services
 from gapless.serve.stream.hearing import listen_options_of
 from gapless.serve.stream.messages import StreamOptions
-from gapless.serve.uploads import Uploads, kept, unix_ms, unless_gone
+from gapless.serve.uploads import Uploads, kept, last, unix_ms, unless_gone
 from gapless.store.contract import SessionRecord
 from gapless.transcript import Transcript
 
@@ -88,6 +90,7 @@ class RecordingEndpoint:
     def __init__(self, services: Services, uploads: Uploads, read: Read) -> None:
         self._services = services
         self._uploads = uploads
+        self._remembered = RememberedRecordings(services)
         self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,45 +106,52 @@ class RecordingEndpoint:
                     audio=wish.audio,
                     stall_ms=services.settings.idle_timeout_ms,
                 ) as body:
-                    await unless_gone(receive, self._answer(wish, body, scope, receive, send))
+                    anew = asks_anew(request.headers)
+                    answer = self._answer(wish, body, scope, receive, send, anew=anew)
+                    await unless_gone(receive, answer)
         except ClientDisconnect:
             return
 
     async def _answer(
-        self, wish: Wish, body: Body, scope: Scope, receive: Receive, send: Send
+        self, wish: Wish, body: Body, scope: Scope, receive: Receive, send: Send, *, anew: bool
     ) -> None:
-        model = find_model(
-            await in_executor(self._services, self._services.models), wish.options.model
-        )
+        services = self._services
+        model = find_model(await in_executor(services, services.models), wish.options.model)
         model.require_language(wish.options.language)
-        transcript = None
-        async with self._uploads.place(lambda: self._events(wish, body, model)) as events:
-            async for event in events:
-                if isinstance(event, Transcript):
-                    transcript = event
-        if transcript is None:
-            raise AssertionError("a recording ends with its transcript")
+        options = listen_options_of(services.listen_options, wish.options)
+        session = SessionRecord(
+            id=f"f{secrets.token_hex(10)}",
+            source="file",
+            model=model.name,
+            started_at_ms=unix_ms(),
+            language=options.recognise.language,
+        )
+
+        async def hear(content: BinaryIO) -> Transcript:
+            own = msgspec.structs.replace(body, content=content)
+            async with self._uploads.place(
+                lambda: self._events(wish, own, options, session)
+            ) as events:
+                return await last(events)
+
+        if anew:
+            transcript = await hear(body.content)
+        else:
+            key = await self._remembered.key(body.content, model.name, options)
+            transcript = await self._remembered.get(key, body.content, hear, session)
         answer = msgspec.json.encode(wish.render(Recorded(transcript, body.sha256)))
         await Response(answer, media_type="application/json")(scope, receive, send)
 
     def _events(
-        self, wish: Wish, body: Body, model: RecogniserInfo
+        self, wish: Wish, body: Body, options: ListenOptions, session: SessionRecord
     ) -> Generator[RecordingEvent, None, None]:
         """Hear the recording; blocks."""
         services = self._services
         with wish.unpack(body) if wish.unpack is not None else body as audio:
-            options = listen_options_of(services.listen_options, wish.options)
             events = services.transcribe(
-                audio.content, model.name, options, max_ms=services.settings.max_file_ms
+                audio.content, session.model, options, max_ms=services.settings.max_file_ms
             )
             if services.store is not None:
-                session = SessionRecord(
-                    id=f"f{secrets.token_hex(10)}",
-                    source="file",
-                    model=model.name,
-                    started_at_ms=unix_ms(),
-                    language=options.recognise.language,
-                )
                 events = kept(events, services.store, session)
             yield from events
 

@@ -24,6 +24,7 @@ from gapless.errors import ConfigError, MissingDependencyError
 from gapless.serve.access import is_loopback
 from gapless.serve.app import create_app
 from gapless.serve.health import health_of
+from gapless.serve.jobs.sse import Listeners
 from gapless.serve.services import Services
 from gapless.serve.stream.heartbeat import Heartbeat
 from gapless.serve.stream.registry import Streams
@@ -69,6 +70,7 @@ class Server(uvicorn.Server):
         self._grpc = None if settings.grpc_port < 0 else _grpc_edge(services, app)
         self._grpc_port = settings.grpc_port
         self.streams: Final[Streams] = app.state.streams
+        self._job_listeners: Final[Listeners] = app.state.job_listeners
         self._wyoming = None if settings.wyoming_port < 0 else WyomingEdge(services, self.streams)
         self._wyoming_port = settings.wyoming_port
         self._on_ready = on_ready
@@ -110,6 +112,7 @@ class Server(uvicorn.Server):
         """Stop in order."""
         for server in self.servers:
             server.close()
+        self._job_listeners.close()
         stops = [
             edge.stop(REQUESTS_DRAIN_S) for edge in (self._grpc, self._wyoming) if edge is not None
         ]

@@ -9,12 +9,14 @@ from collections.abc import Generator
 from concurrent.futures import Executor
 from typing import BinaryIO, Protocol
 
+from gapless.cache.contract import Cache
 from gapless.infer.inference import Inference
+from gapless.jobs.runner import Runner
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo, Wake
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recording import RecordingEvent
-from gapless.settings import GuardName, Settings
+from gapless.settings import GuardName, Resolved, Settings
 from gapless.store.contract import Store
 
 
@@ -27,8 +29,23 @@ class Services(Protocol):
         ...
 
     @property
+    def resolved(self) -> Resolved:
+        """The settings that are in force now, and where each came from: some follow the machine."""
+        ...
+
+    @property
+    def jobs(self) -> Runner | None:
+        """Hears recordings when there is time; None when keeping is switched off."""
+        ...
+
+    @property
     def store(self) -> Store | None:
         """Where transcripts are kept; None when keeping is switched off."""
+        ...
+
+    @property
+    def cache(self) -> Cache:
+        """Remembers answers."""
         ...
 
     @property
@@ -39,6 +56,11 @@ class Services(Protocol):
     @property
     def executor(self) -> Executor:
         """Runs everything that computes or blocks: the event loop does neither."""
+        ...
+
+    @property
+    def keeping(self) -> Executor:
+        """Runs what waits for the store: a store that hangs stops nothing else."""
         ...
 
     @property
@@ -57,6 +79,14 @@ class Services(Protocol):
 
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """Invented text that was dropped since the start, by recogniser and guard; of those that have guards."""
+        ...
+
+    def revision(self, model: str) -> str:
+        """Which state of a recogniser is here, as a digest; blocks while its files are read, the first time.
+
+        Raises:
+            ModelNotFoundError: no such model here.
+        """
         ...
 
     def default_model(self) -> Choice:

@@ -1,13 +1,15 @@
 """Kept transcripts over HTTP: list and search them, read one in any format, delete one.
 
 In: ``GET /v1/transcripts``, ``GET`` and ``DELETE /v1/transcripts/{id}``. Out: the records of ``store/contract.py`` as
-JSON (``Page`` and ``StoredTranscript``), or one transcript as text or subtitles. Invariants: the store is called in the
-executor only; errors are raised, and answered in one place (``problem.py``). Thread: event loop.
+JSON (``Page`` and ``StoredTranscript``), or one transcript as text or subtitles. Invariants: the store is called in
+``services.keeping`` only; errors are raised, and answered in one place (``problem.py``). Thread: event loop.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+import time
 from datetime import UTC
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
@@ -18,12 +20,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gapless.cache.contract import Fresh
+from gapless.cache.key import digest, struct_part
 from gapless.errors import NotFoundError, ProtocolError
-from gapless.serve.offload import in_executor
+from gapless.serve.offload import in_keeping
 from gapless.serve.services import Services
 from gapless.store.contract import (
     MAX_PAGE,
     MAX_SEARCH_CHARS,
+    Order,
     SessionRecord,
     Store,
     TranscriptQuery,
@@ -48,6 +53,9 @@ ACCEPTED: Final[dict[str, Format]] = {
     "text/vtt": "vtt",
 }
 """What a media range of an Accept header asks for."""
+
+SEARCH_TTL_S: Final = 2.0
+"""How long a search may not know what other processes wrote or deleted."""
 
 TICKET: Final = "token"
 """A query parameter of every address: browsers prove themselves by it (``access.py``)."""
@@ -78,6 +86,12 @@ class ListParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[
         str | None, Meta(description="The next_cursor of the page before; with the same query.")
     ] = None
+    order: Annotated[
+        Order,
+        Meta(
+            description="relevance: those first that fit `q` best, of the newest 1,000 utterances that match."
+        ),
+    ] = "newest"
 
 
 class ReadParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,11 +114,23 @@ Parameters = TypeVar("Parameters", ListParameters, ReadParameters, NoParameters)
 
 def routes(services: Services) -> list[Route]:
     """The routes of kept transcripts."""
+    # What this process wrote is found at once, what others wrote within two seconds; so nothing is shared with them.
+    ours = secrets.token_bytes(16)
 
     async def list_transcripts(request: Request) -> Response:
         query = _store_query(_parameters(request, ListParameters))
         store = _store(services)
-        body = await in_executor(services, lambda: msgspec.json.encode(store.list(query)))
+
+        async def ask() -> Fresh:
+            body = await in_keeping(services, lambda: msgspec.json.encode(store.list(query)))
+            return Fresh(body, ttl_s=SEARCH_TTL_S)
+
+        if query.text is None:
+            body = (await ask()).value
+        else:
+            moment = int(time.monotonic() / SEARCH_TTL_S)
+            key = digest(struct_part(query), ours, b"%d.%d" % (store.changes, moment))
+            body = (await services.cache.get("query", key, ask)).value
         return Response(body, media_type=MEDIA_TYPES["json"])
 
     async def read_transcript(request: Request) -> Response:
@@ -117,7 +143,7 @@ def routes(services: Services) -> list[Route]:
             transcript = store.get(session_id)
             return transcript.session, render(transcript, shape).encode()
 
-        session, body = await in_executor(services, read)
+        session, body = await in_keeping(services, read)
         headers = {"vary": "accept"}
         if asked:
             headers["content-disposition"] = disposition(session, asked)
@@ -128,7 +154,7 @@ def routes(services: Services) -> list[Route]:
         _parameters(request, NoParameters)
         session_id = request.path_params["id"]
         store = _store(services)
-        await in_executor(services, lambda: store.delete(session_id))
+        await in_keeping(services, lambda: store.delete(session_id))
         return Response(status_code=204)
 
     async def one_transcript(request: Request) -> Response:
@@ -184,6 +210,7 @@ def _store_query(parameters: ListParameters) -> TranscriptQuery:
         until_ms=unix_ms(until, param="until", zone=UTC) if until else None,
         limit=parameters.limit,
         cursor=parameters.cursor,
+        order=parameters.order,
     )
 
 

@@ -160,6 +160,17 @@ def kept(
                 store.end_session(session.id, ended_at_ms=unix_ms(), audio_ms=heard_ms)
 
 
+async def last(events: AsyncIterator[RecordingEvent]) -> Transcript:
+    """The transcript that a recording ends with."""
+    transcript = None
+    async for event in events:
+        if isinstance(event, Transcript):
+            transcript = event
+    if transcript is None:
+        raise AssertionError("a recording ends with its transcript")
+    return transcript
+
+
 def unix_ms() -> int:
     """Now, in Unix milliseconds."""
     return time.time_ns() // 1_000_000

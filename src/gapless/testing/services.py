@@ -14,17 +14,24 @@ from typing import BinaryIO, Final, Self, final
 from msgspec.structs import replace
 
 from gapless.audio.types import DENOISE_RATE_HZ, LISTEN_RATE_HZ
+from gapless.cache.contract import Cache
+from gapless.cache.open import open_cache
+from gapless.cache.options import CacheOptions
 from gapless.errors import ModelNotFoundError
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
+from gapless.jobs.runner import Runner
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo, Wake
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.serve.services import Services
-from gapless.settings import GuardName, Settings
+from gapless.settings import GuardName, Resolved, Settings
 from gapless.store.contract import Store
 from gapless.testing.recogniser import ScriptedRecogniser
+from gapless.tune.fit import resolved_of
+
+CACHE_BYTES: Final = 8 * 1024 * 1024
 
 
 @final
@@ -36,6 +43,8 @@ class ScriptedServices:
         recogniser: what says the words; its name is the only model there is.
         store: where transcripts are kept; stays the caller's.
         inference: runs models; stays the caller's. None: one over the models that Gapless carries.
+        cache: remembers answers. None: one in memory.
+        jobs: stays the caller's.
     """
 
     def __init__(
@@ -43,12 +52,17 @@ class ScriptedServices:
         settings: Settings | None = None,
         recogniser: Recogniser | None = None,
         store: Store | None = None,
+        *,
         inference: Inference | None = None,
+        cache: Cache | None = None,
+        jobs: Runner | None = None,
     ) -> None:
         self.recogniser: Final[Recogniser] = recogniser or ScriptedRecogniser()
         self._settings = settings or Settings()
         self._store = store
+        self._jobs = jobs
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="scripted")
+        self._cache = cache or open_cache(CacheOptions(budget_bytes=CACHE_BYTES))
         self._own_inference = None
         if inference is None:
             inference = self._own_inference = open_inference(
@@ -76,9 +90,24 @@ class ScriptedServices:
         return self._settings
 
     @property
+    def resolved(self) -> Resolved:
+        """What was given, with sources."""
+        return resolved_of(self._settings)
+
+    @property
+    def jobs(self) -> Runner | None:
+        """What was given."""
+        return self._jobs
+
+    @property
     def store(self) -> Store | None:
         """What was given."""
         return self._store
+
+    @property
+    def cache(self) -> Cache:
+        """What was given, or its own."""
+        return self._cache
 
     @property
     def inference(self) -> Inference:
@@ -88,6 +117,11 @@ class ScriptedServices:
     @property
     def executor(self) -> ThreadPoolExecutor:
         """Runs what blocks."""
+        return self._executor
+
+    @property
+    def keeping(self) -> ThreadPoolExecutor:
+        """Runs what waits for the store."""
         return self._executor
 
     @property
@@ -107,6 +141,10 @@ class ScriptedServices:
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """The scripted recogniser invents nothing."""
         return {}
+
+    def revision(self, model: str) -> str:
+        """There is one."""
+        return f"{model} 1"
 
     def default_model(self) -> Choice:
         """The scripted recogniser."""

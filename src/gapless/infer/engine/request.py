@@ -48,6 +48,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Gathering the batch, the call, and keeping states."""
     rows: int
     """How many rows shared the call."""
+    cached: bool = False
+    """Whether it was remembered from an equal request: the model was not asked."""
 
 
 Outcome: TypeAlias = Result | GaplessError

@@ -22,6 +22,7 @@ import structlog
 
 from gapless.errors import ModelError
 from gapless.infer.contract import Array, LoadTimings, ModelInfo, SequenceStep, Tensors
+from gapless.infer.onnx.answers import answers_digest, is_repeatable
 from gapless.infer.onnx.batch_axis import rows_keep_apart
 from gapless.infer.onnx.heap import private_bytes, trim_heap
 from gapless.infer.onnx.int8.report import preferred_file
@@ -84,6 +85,10 @@ class OnnxLoader:
         model = load_file(name, version, manifest, file, options)
         if file != path:
             model.provider += " It is the 8-bit version, which was measured to be faster here."
+        if manifest.cache and is_repeatable(model):
+            computed_by = f"onnxruntime {load_runtime().__version__}: {model.provider}"
+            digest = answers_digest(manifest, computed_by, model_files(file))
+            model.info = msgspec.structs.replace(model.info, digest=digest)
         return model
 
 

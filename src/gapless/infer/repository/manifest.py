@@ -104,6 +104,8 @@ class Manifest(
     audio_hop_samples: Count | None = None
     flux: bool = False
     allows_nan: bool = False
+    cache: bool = True
+    """Whether answers may be remembered; those of sequences, of models elsewhere and of chance never are."""
     provider: Literal["auto", "cpu", "cuda", "tensorrt", "coreml", "directml"] | None = None
     """What computes this model; None: what the settings say."""
     triton: TritonOptions | None = None

@@ -138,8 +138,8 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if operation.form is not None:
         described["requestBody"] = _form(operation.form, schemas)
     if operation.body is not None:
-        content = {"application/json": {"schema": schemas.of(operation.body)}}
-        described["requestBody"] = {"content": content}
+        request = described.setdefault("requestBody", {"content": {}})
+        request["content"]["application/json"] = {"schema": schemas.of(operation.body)}
     if operation.is_open:
         described["security"] = []
     if operation.socket is not None:
@@ -178,6 +178,10 @@ def _parameters(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
             "schema": {"type": "string"},
         }
         for name, text in operation.path_parameters.items()
+    ]
+    parameters += [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in operation.header_parameters.items()
     ]
     if operation.query is None:
         return parameters

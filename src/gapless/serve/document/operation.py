@@ -46,10 +46,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     errors: dict[int, str] = {}
     """Statuses of refusals, besides those that every operation has."""
     path_parameters: dict[str, str] = {}
+    header_parameters: dict[str, str] = {}
+    """Headers that may be sent, and what they do."""
     query: type[Struct] | None = None
     form: type[Struct] | None = None
     body: type[Struct] | None = None
-    """What the JSON of a request holds."""
+    """What the JSON of a request holds. Beside a form: either may be sent."""
     socket: Socket | None = None
     is_open: bool = False
     """No key is asked for."""

@@ -11,11 +11,14 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gapless.serve.asr_v2.messages import Decoded
+from gapless.serve.config import Configuration
 from gapless.serve.document.asr_v2_operations import ASR_V2_OPERATIONS
 from gapless.serve.document.deepgram_operations import DEEPGRAM_OPERATIONS, DeepgramRefusal
 from gapless.serve.document.infer_operations import INFER_OPERATIONS
+from gapless.serve.document.jobs_operations import JOBS_OPERATIONS
 from gapless.serve.document.kserve_operations import KSERVE_OPERATIONS
 from gapless.serve.document.operation import Answer, Operation, Socket
+from gapless.serve.document.play_operations import PLAY_OPERATIONS
 from gapless.serve.document.realtime_operations import REALTIME_OPERATIONS
 from gapless.serve.health import Health
 from gapless.serve.openai.messages import (
@@ -113,7 +116,9 @@ ABOUT: Final = (
 
 GROUPS: Final = {
     "Recordings": "Files to text. Works with OpenAI's own clients as they are.",
+    "Jobs": "Recordings that are heard when there is time.",
     "Live": "Speech to text while it is being spoken.",
+    "Playing": "Programs to sound while they are written.",
     "Transcripts": "What was heard and kept.",
     "Models": "What recognises speech here.",
     "Inference": "Any model, with tensors, texts or sound as JSON.",
@@ -325,9 +330,11 @@ OPERATIONS: Final = (
         errors={404: "No such model (`model_not_found`)."},
         samples={"curl": "curl http://127.0.0.1:8000/v1/models/pocketsphinx"},
     ),
+    *JOBS_OPERATIONS,
     *DEEPGRAM_OPERATIONS,
     *ASR_V2_OPERATIONS,
     *REALTIME_OPERATIONS,
+    *PLAY_OPERATIONS,
     *INFER_OPERATIONS,
     *KSERVE_OPERATIONS,
     Operation(
@@ -340,6 +347,19 @@ OPERATIONS: Final = (
         answers=(Answer(201, "The ticket.", {"application/json": (Ticket,)}),),
         errors={503: "Too many tickets wait to be used."},
         samples={"curl": 'curl -X POST -H "X-API-Key: KEY" http://127.0.0.1:8000/v1/tickets'},
+    ),
+    Operation(
+        method="get",
+        path="/v1/config",
+        name="readConfig",
+        group="Server",
+        summary="Which settings are in force, and why?",
+        description=(
+            "Every setting with its value and where that came from; what nobody set was planned for this machine, "
+            "which is described too."
+        ),
+        answers=(Answer(200, "All of them.", {"application/json": (Configuration,)}),),
+        samples={"curl": "curl http://127.0.0.1:8000/v1/config"},
     ),
     Operation(
         method="get",
@@ -357,7 +377,10 @@ OPERATIONS: Final = (
         name="ready",
         group="Server",
         summary="May work be sent here?",
-        description="Not before the models are loaded, and not while the server stops.",
+        description=(
+            "Not before the models are loaded, and not while the server stops. A server whose database or Redis is "
+            "away still serves: it answers 200, and `degraded` says what it does without and what that means."
+        ),
         is_open=True,
         answers=(
             Answer(200, "It may.", {"application/json": (Health,)}),

@@ -1,7 +1,8 @@
 """How questions are put to the inference engine, for every dialect alike.
 
-In: a question as a dialect's codec has read it. Out: the engine's answer. Invariants: steps of one sequence id reach
-the same state, whichever dialect brings them; no model is loaded on the event loop. Thread: the event loop's.
+In: a question as a dialect's codec has read it. Out: the engine's answer, or the cache's. Invariants: steps of one
+sequence id reach the same state, whichever dialect brings them; no model is loaded on the event loop.
+Thread: the event loop's.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final, final
 
+import msgspec
+
 from gapless.infer.contract import ModelInfo
 from gapless.infer.engine.sequences import SequenceTable
 from gapless.infer.inference import Request, Result
 from gapless.serve.kserve.codec import Question
 from gapless.serve.offload import in_executor
+from gapless.serve.remember.models import RememberedModels
 from gapless.serve.services import Services
 
 REAP_S: Final = 1.0
@@ -36,6 +40,7 @@ class Asker:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._inference = services.inference
+        self._remembered = RememberedModels(services)
         self._sequences = SequenceTable(services.inference)
 
     async def info_of(self, model: str, version: str | None) -> ModelInfo:
@@ -78,6 +83,12 @@ class Asker:
             request = await self._sequences.bind_async(
                 request, asked.sequence_id, start=asked.sequence_start, end=asked.sequence_end
             )
+        elif asked.cache:
+            info = await self.info_of(model, version)
+            if info.digest:
+                # The version is named, so that no newer one that comes meanwhile answers for it.
+                named = msgspec.structs.replace(request, version=info.version)
+                return await self._remembered.infer(info, named)
         return await self._inference.infer_async(request)
 
     def end_sequence(self, model: str, sequence_id: int | str) -> None:

@@ -37,6 +37,8 @@ class CallParameters(Struct, frozen=True):
     """0 and 1 are live work; 2 and more are bulk work, which waits behind all live work."""
     timeout: WholeNumber | None = None
     """Microseconds until the answer is of no use any more; 0: as the model is set."""
+    cache: bool = True
+    """Whether the answer to an equal question will do, where there is one."""
 
 
 class InferParameters(CallParameters, frozen=True):

@@ -1,8 +1,9 @@
-"""A multipart form, taken in as it arrives: its one file goes to disk, its fields stay in memory.
+"""A multipart form, taken in as it arrives: its files go to disk, its fields stay in memory.
 
 In: the body of a request, in any split. Out: a ``Form``. Invariants: the result does not depend on the split; the
-number and size of fields and headers are bounded, the size of the body is bounded by whoever sends it here; whatever
-goes wrong, no temporary file is left. Thread: the event loop's; only ``FormReader.write`` blocks, for the disk.
+number of files and the number and size of fields and headers are bounded, the size of the body is bounded by whoever
+sends it here; whatever goes wrong, no temporary file is left. Thread: the event loop's; only ``FormReader.write``
+blocks, for the disk.
 Source: RFC 7578 (multipart/form-data), parsed by python-multipart.
 """
 
@@ -28,14 +29,16 @@ WRITE_BYTES: Final = 1024 * 1024
 
 
 class FormLimits(msgspec.Struct, frozen=True):
-    """What a form may hold besides its file."""
+    """What a form may hold."""
 
     fields: int = 64
     field_bytes: int = 64 * 1024
+    files: int = 1
+    """Each is open until the form is closed."""
 
 
 class UploadedFile(msgspec.Struct, frozen=True):
-    """The file of a form, rewound to its beginning."""
+    """A file of a form, rewound to its beginning."""
 
     name: str | None
     """As the client sent it: never a path to be trusted."""
@@ -44,11 +47,17 @@ class UploadedFile(msgspec.Struct, frozen=True):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A form that has arrived. Closing it deletes the file."""
+    """A form that has arrived. Closing it deletes the files."""
 
     fields: tuple[tuple[str, str], ...]
     """Names and values, in the order they were sent."""
-    file: UploadedFile | None
+    files: tuple[UploadedFile, ...]
+    """In the order they were sent."""
+
+    @property
+    def file(self) -> UploadedFile | None:
+        """The file of a form that may have one."""
+        return self.files[0] if self.files else None
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +68,8 @@ class Form(msgspec.Struct, frozen=True):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.file is not None:
-            self.file.content.close()
+        for file in self.files:
+            file.content.close()
 
 
 async def read_form(
@@ -77,16 +86,16 @@ async def read_form(
     Args:
         body: the request's body.
         content_type: the request's header of that name, for the boundary between parts.
-        executor: where the file is written.
-        file_field: name of the part that is the file; all others are fields.
-        limits: what may be sent besides the file.
+        executor: where files are written.
+        file_field: name of the parts that are files; all others are fields.
+        limits: what may be sent.
         stall_ms: a client that sends nothing for this long is given up.
 
     Raises:
         HTTPException: 415, the body is no multipart form.
-        ProtocolError: the form is broken off or breaks RFC 7578, or two files were sent.
-        TooLargeError: more or larger fields than the limits allow.
-        StoreError: the file does not fit on the disk.
+        ProtocolError: the form is broken off or breaks RFC 7578, or two files were sent where one may be.
+        TooLargeError: more files, or more or larger fields, than the limits allow.
+        StoreError: a file does not fit on the disk.
     """
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as on_failure:
@@ -134,14 +143,10 @@ class FormReader:
         self._file_field = file_field
         self._limits = limits
         self._fields: list[tuple[str, str]] = []
-        self._has_file = False
-        self._file_name: str | None = None
-        self._spool: BinaryIO | None = None
-        """Made for the file by the first ``write``, handed over by ``finish``; it has no name on the disk."""
-        self._unwritten: list[bytes] = []
-        """Bytes of the file that ``write`` has still to take."""
+        self._files: list[_Spool] = []
+        """Handed over by ``finish``."""
         self.unwritten_bytes = 0
-        self._size_bytes = 0
+        """Of all files."""
         self._ended = False
         # The part being read.
         self._header_name = b""
@@ -177,36 +182,28 @@ class FormReader:
             ) from error
 
     def write(self) -> None:
-        """Move what was received of the file out of the way; blocks for the disk."""
-        if not self._has_file:
-            return
+        """Move what was received of the files out of the way; blocks for the disk."""
         try:
-            if self._spool is None:
-                self._spool = TemporaryFile()  # noqa: SIM115 - closed by close(), or with the form
-            self._spool.writelines(self._unwritten)
-            self._spool.flush()  # so that finish() has nothing left to write
+            for file in self._files:
+                file.write()
         except OSError as error:
             raise StoreError(
                 f"the upload cannot be put on disk ({error.strerror}); "
                 "make room in the server's folder for temporary files"
             ) from error
-        self._unwritten.clear()
         self.unwritten_bytes = 0
 
     def finish(self) -> Form:
         """The body is over and everything was written: hand over what it held."""
         if not self._ended:
             raise ProtocolError("the form breaks off before its end; send it again, in whole")
-        if self._spool is None:
-            return Form(tuple(self._fields), None)
-        self._spool.seek(0)
-        spool, self._spool = self._spool, None
-        return Form(tuple(self._fields), UploadedFile(self._file_name, spool, self._size_bytes))
+        files, self._files = self._files, []
+        return Form(tuple(self._fields), tuple(file.uploaded() for file in files))
 
     def close(self) -> None:
-        """Delete the file, unless it was handed over. Idempotent."""
-        if self._spool is not None:
-            self._spool.close()
+        """Delete the files, unless they were handed over. Idempotent."""
+        for file in self._files:
+            file.close()
 
     # --- what the parser finds ----------------------------------------------------------------
 
@@ -231,24 +228,29 @@ class FormReader:
             raise ProtocolError("a part of the form has no name; give each part one")
         self._name = _text(options[b"name"])
         if self._name == self._file_field:
-            if self._has_file:
-                raise ProtocolError(
-                    f"{self._file_field} is given twice; send one recording a request",
-                    param=self._file_field,
-                )
-            self._has_file = True
-            name = options.get(b"filename")
-            self._file_name = None if name is None else name.decode("utf-8", "replace")
+            self._open_file(options.get(b"filename"))
         elif len(self._fields) >= self._limits.fields:
             raise TooLargeError(
                 f"the form has more than {self._limits.fields} fields; leave some out"
             )
 
+    def _open_file(self, name: bytes | None) -> None:
+        if len(self._files) >= self._limits.files:
+            if self._limits.files == 1:
+                raise ProtocolError(
+                    f"{self._file_field} is given twice; send one recording a request",
+                    param=self._file_field,
+                )
+            raise TooLargeError(
+                f"the form has more than {self._limits.files} files; send them in several requests",
+                param=self._file_field,
+            )
+        self._files.append(_Spool(None if name is None else name.decode("utf-8", "replace")))
+
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         if self._name == self._file_field:
-            self._unwritten.append(data[start:end])
+            self._files[-1].take(data[start:end])
             self.unwritten_bytes += end - start
-            self._size_bytes += end - start
             return
         self._value += data[start:end]
         if len(self._value) > self._limits.field_bytes:
@@ -263,6 +265,43 @@ class FormReader:
 
     def _end(self) -> None:
         self._ended = True
+
+
+@final
+class _Spool:
+    """A file on its way to the disk, where it has no name."""
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._place: BinaryIO | None = None
+        """Made by the first ``write``."""
+        self._unwritten: list[bytes] = []
+        self._size_bytes = 0
+
+    def take(self, data: bytes) -> None:
+        self._unwritten.append(data)
+        self._size_bytes += len(data)
+
+    def write(self) -> None:
+        """Write what was taken; blocks."""
+        if self._place is None:
+            self._place = TemporaryFile()  # noqa: SIM115 - closed by close(), or with the form
+        elif not self._unwritten:
+            return
+        self._place.writelines(self._unwritten)
+        self._place.flush()  # so that nothing is left to write when it is handed over
+        self._unwritten.clear()
+
+    def uploaded(self) -> UploadedFile:
+        """Hand it over."""
+        if self._place is None:
+            raise AssertionError("a file is written before it is handed over")
+        self._place.seek(0)
+        return UploadedFile(self._name, self._place, self._size_bytes)
+
+    def close(self) -> None:
+        if self._place is not None:
+            self._place.close()
 
 
 def _text(data: bytes | bytearray, field: str | None = None) -> str:

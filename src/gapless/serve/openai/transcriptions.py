@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Generator
-from typing import Any, Final, final
+from typing import Any, BinaryIO, Final, final
 
 import msgspec
 from msgspec import UNSET
@@ -47,8 +47,9 @@ from gapless.serve.openai.messages import (
 )
 from gapless.serve.openai.multipart import Form, UploadedFile, read_form
 from gapless.serve.problem import problem_body, problem_of
+from gapless.serve.remember.recordings import RememberedRecordings, asks_anew, events_of
 from gapless.serve.services import Services
-from gapless.serve.uploads import Uploads, kept, unix_ms, unless_gone
+from gapless.serve.uploads import Uploads, kept, last, unix_ms, unless_gone
 from gapless.store.contract import SessionRecord
 from gapless.transcript import Transcript
 
@@ -106,6 +107,7 @@ class Recordings:
     ) -> None:
         self._services = services
         self._uploads = uploads
+        self._remembered = RememberedRecordings(services)
         self._kind = kind
         self._task: Task = task
 
@@ -115,7 +117,8 @@ class Recordings:
         try:
             with self._uploads.admit(), await self._receive(request) as form:
                 upload = await self._read(form)
-                await unless_gone(receive, self._answer(upload, scope, receive, send))
+                anew = asks_anew(request.headers)
+                await unless_gone(receive, self._answer(upload, scope, receive, send, anew=anew))
         except ClientDisconnect:
             return
 
@@ -157,29 +160,57 @@ class Recordings:
             headers[TRANSCRIPT_HEADER] = session.id
         return Upload(request, form.file, model.name, session, headers)
 
-    async def _answer(self, upload: Upload, scope: Scope, receive: Receive, send: Send) -> None:
-        request = upload.request
+    async def _answer(
+        self, upload: Upload, scope: Scope, receive: Receive, send: Send, *, anew: bool
+    ) -> None:
+        request, content = upload.request, upload.file.content
         more = request if isinstance(request, TranscriptionRequest) else None
-        async with self._uploads.place(lambda: self._events(upload)) as events:
-            if more is not None and more.stream:
-                await _stream(events, more, upload.headers, send)
-                return
-            transcript = await _last(events)
-        content, media_type = render(
+        if anew:
+            key = None
+        else:
+            options = hearing(request, self._services.listen_options, self._task)
+            key = await self._remembered.key(content, upload.model, options)
+        if more is not None and more.stream:
+            await self._stream(upload, more, key, send)
+            return
+        if key is None:
+            transcript = await self._hear(upload, content)
+        else:
+            transcript = await self._remembered.get(
+                key, content, lambda own: self._hear(upload, own), upload.session
+            )
+        text, media_type = render(
             transcript,
             request.response_format,
             words=more is not None and "word" in more.timestamp_granularities,
             logprobs=more is not None and "logprobs" in more.include,
             task=self._task,
         )
-        response = Response(content, headers=upload.headers, media_type=media_type)
+        response = Response(text, headers=upload.headers, media_type=media_type)
         await response(scope, receive, send)
 
-    def _events(self, upload: Upload) -> Generator[RecordingEvent, None, None]:
+    async def _hear(self, upload: Upload, content: BinaryIO) -> Transcript:
+        async with self._uploads.place(lambda: self._events(upload, content)) as events:
+            return await last(events)
+
+    async def _stream(
+        self, upload: Upload, request: TranscriptionRequest, key: bytes | None, send: Send
+    ) -> None:
+        known = None if key is None else self._remembered.peek(key)
+        if known is not None:
+            await self._remembered.keep(known, upload.session)
+            await _stream(_each(events_of(known)), request, upload.headers, send)
+            return
+        content = upload.file.content
+        async with self._uploads.place(lambda: self._events(upload, content)) as events:
+            noted = events if key is None else self._remembered.noted(key, events)
+            await _stream(noted, request, upload.headers, send)
+
+    def _events(self, upload: Upload, content: BinaryIO) -> Generator[RecordingEvent, None, None]:
         """Hear the recording; blocks."""
         services = self._services
         events = services.transcribe(
-            upload.file.content,
+            content,
             upload.model,
             hearing(upload.request, services.listen_options, self._task),
             max_ms=services.settings.max_file_ms,
@@ -189,17 +220,12 @@ class Recordings:
         return kept(events, services.store, upload.session)
 
 
-async def _last(events: AsyncIterator[RecordingEvent]) -> Transcript:
-    transcript = None
-    async for event in events:
-        if isinstance(event, Transcript):
-            transcript = event
-    if transcript is None:
-        raise AssertionError("a recording ends with its transcript")
-    return transcript
-
-
 # --- server-sent events -----------------------------------------------------------------------
+
+
+async def _each(events: Generator[RecordingEvent, None, None]) -> AsyncIterator[RecordingEvent]:
+    for event in events:
+        yield event
 
 
 async def _stream(

@@ -126,9 +126,13 @@ class Hearing:
         if keeper is None:
             return heard
         told: list[ListenEvent | NotKept] = []
+        failure: GaplessError | None = None
         for event in heard.events:
             if isinstance(event, FinalEvent):
-                failure = keeper.keep(event.utterance)
+                if failure is None:
+                    failure = keeper.keep(event.utterance)
+                else:  # the store was waited for already
+                    keeper.put_off(event.utterance)
                 if failure is not None:
                     told.append(NotKept(event.utterance.utt, failure))
             told.append(event)
@@ -235,12 +239,16 @@ class Keeper:
 
     def keep(self, utterance: Utterance) -> GaplessError | None:
         """Keep an utterance, and those before it that could not be kept; return what went wrong."""
-        self._unkept.append(utterance)
+        self.put_off(utterance)
         try:
             self._keep_all()
         except (StoreError, OverloadError) as error:
             return error
         return None
+
+    def put_off(self, utterance: Utterance) -> None:
+        """Keep an utterance with the next one, or at the end."""
+        self._unkept.append(utterance)
 
     def finish(self, audio_ms: int) -> str | None:
         """The stream is over: return where its transcript is, if anywhere."""

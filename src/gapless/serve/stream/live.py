@@ -3,7 +3,9 @@
 In: a session and a hearing. Out: their end. Invariants: however it comes to its end (stop, cancellation, a bug), the
 hearing is closed, after the thread that uses it has returned; a stream lives on while its connection does not.
 Thread: the event loop's. Quick jobs are done there, for a thread costs more than they do; the others in
-``services.executor``.
+``services.executor``, and what waits for the store in threads that wait for nothing else, so that a store that hangs
+keeps no stream from being heard: a final is waited for as long as a store that is well takes, and then held while the
+stream goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -21,8 +23,12 @@ from gapless.errors import GaplessError
 from gapless.listen.recogniser.contract import Wake
 from gapless.serve.stream.close import RESTART
 from gapless.serve.stream.hearing import Hearing
+from gapless.serve.stream.held import Held
 from gapless.serve.stream.session import StreamSession
-from gapless.serve.stream.work import Heard, Job, Result
+from gapless.serve.stream.work import ConfigureJob, FinishJob, Heard, Job, Result
+
+STORE_S: Final = 0.5
+"""What a store that is well may take to keep a final; until then a stream is told everything in its order."""
 
 Answer = TypeVar("Answer")
 
@@ -41,6 +47,7 @@ class LiveStream:
         session: decides.
         make_hearing: makes what computes; it is given what to call when it has something new.
         executor: where it does, unless that is quick.
+        keeping: where it waits for the store.
         bulk_turn: held while a job of a bulk stream runs: they take turns.
     """
 
@@ -49,11 +56,13 @@ class LiveStream:
         session: StreamSession,
         make_hearing: Callable[[Wake], Hearing],
         executor: Executor,
+        keeping: Executor,
         bulk_turn: asyncio.Lock,
     ) -> None:
         self.session = session
         self._hearing = make_hearing(self._wake)
         self._executor = executor
+        self._keeping = keeping
         self._bulk_turn = bulk_turn
         self._loop = asyncio.get_running_loop()
         self._work = asyncio.Event()
@@ -68,6 +77,9 @@ class LiveStream:
         """The hearing has something to step for. Set by any thread, cleared by the loop's."""
         self._rested = False
         """Others had their turn since the last quick job."""
+        self._held = Held()
+        self._kept: asyncio.Future[Heard] | None = None
+        """What is being kept at the moment."""
         self._alarm: asyncio.TimerHandle | None = None
         """Wakes the stream for its session's deadline, or before: deadlines move on with every frame."""
 
@@ -101,6 +113,12 @@ class LiveStream:
         session = self.session
         try:
             while not session.finished:
+                if self._held.holds and self._kept is not None and self._kept.done():
+                    self._tell_kept(self._kept.result())
+                    continue
+                if self._held.full:
+                    await self._wait()
+                    continue
                 job = session.next_job()
                 if job is None and not self._woken:
                     await self._wait()
@@ -113,7 +131,9 @@ class LiveStream:
         finally:
             if not session.finished:
                 session.abandon(RESTART)
-            await self._in_thread(self._hearing.close)
+            if self._kept is not None:
+                await asyncio.wait([self._kept])
+            await self._in(self._executor, self._hearing.close)
             if self._alarm is not None:
                 self._alarm.cancel()
             self._tell_connection()
@@ -141,15 +161,45 @@ class LiveStream:
 
     async def _do(self, job: Job | None) -> Result:
         hearing = self._hearing
-        if not hearing.quick(job):
-            return await self._in_thread(lambda: _hear_and_keep(hearing, job))
-        if not self._rested:
-            await asyncio.sleep(0)  # others have quick jobs too
-        self._rested = False
-        result = hearing.step() if job is None else hearing.do(job)
-        if isinstance(result, Heard) and hearing.keeps(result):
-            return await self._in_thread(lambda: hearing.keep(result))
-        return result
+
+        def hear() -> Result:
+            return hearing.step() if job is None else hearing.do(job)
+
+        if isinstance(job, FinishJob):
+            return await self._in(self._keeping, hear)
+        if hearing.quick(job):
+            if not self._rested:
+                await asyncio.sleep(0)  # others have quick jobs too
+            self._rested = False
+            result = hear()
+        else:
+            result = await self._in(self._executor, hear)
+        if not isinstance(result, Heard):
+            return result
+        is_fatal = not isinstance(job, ConfigureJob)
+        if self._held.holds:
+            return self._held.hold(result, is_fatal=is_fatal)
+        if not hearing.keeps(result):
+            return result
+        kept = self._keep(result)
+        await asyncio.wait([kept], timeout=STORE_S)
+        if kept.done():
+            return kept.result()
+        kept.add_done_callback(self._ring)
+        return self._held.hold(result, is_fatal=is_fatal)
+
+    def _keep(self, heard: Heard) -> asyncio.Future[Heard]:
+        """Begin to keep the finals of what was heard."""
+        self._kept = self._loop.run_in_executor(self._keeping, lambda: self._hearing.keep(heard))
+        return self._kept
+
+    def _tell_kept(self, heard: Heard) -> None:
+        """Pass on what waited for the store, and keep what has come since."""
+        told, rest = self._held.kept(heard)
+        if rest is not None:
+            self._keep(rest).add_done_callback(self._ring)
+        self.session.done(told, now_ms())
+        self._tell_connection()
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
         return self._bulk_turn if self.session.bulk else nullcontext()
@@ -181,22 +231,21 @@ class LiveStream:
             if self._alarm.when() <= at:
                 return  # early enough
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(at, self._ring)
+        self._alarm = self._loop.call_at(at, self._wake_up)
 
-    def _ring(self) -> None:
+    def _wake_up(self) -> None:
         self._alarm = None
         self._work.set()
 
-    async def _in_thread(self, call: Callable[[], Answer]) -> Answer:
-        """Run ``call`` in the executor; if we are cancelled meanwhile, the thread still ends first."""
-        running = self._loop.run_in_executor(self._executor, call)
+    def _ring(self, _: object) -> None:
+        """Something was kept."""
+        self._work.set()
+
+    async def _in(self, executor: Executor, call: Callable[[], Answer]) -> Answer:
+        """Run ``call`` in a thread; if we are cancelled meanwhile, the thread still ends first."""
+        running = self._loop.run_in_executor(executor, call)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             await asyncio.wait([running])
             raise
-
-
-def _hear_and_keep(hearing: Hearing, job: Job | None) -> Result:
-    result = hearing.step() if job is None else hearing.do(job)
-    return hearing.keep(result) if isinstance(result, Heard) else result

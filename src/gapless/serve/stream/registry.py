@@ -11,6 +11,7 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
@@ -29,6 +30,10 @@ REFUSAL_RETRY_MS: Final = 2000
 
 GRACE_S: Final = 1.0
 """What is left for farewells when the time to drain is over."""
+
+
+MOST_KEEPING: Final = 256
+"""Streams that wait for the store at a time; those beyond wait for one of them."""
 
 
 class StreamsStats(msgspec.Struct, frozen=True):
@@ -54,6 +59,10 @@ class Streams:
         """By session; those parked in the order in which they were."""
         self._tasks: set[asyncio.Task[None]] = set()
         """Running streams, and connections."""
+        # Of their own: finals may wait long for a store that is gone, and nobody who reads it shall wait behind them.
+        self._keeping = ThreadPoolExecutor(
+            min(self.settings.max_sessions, MOST_KEEPING), thread_name_prefix="gapless-finals"
+        )
         self._bulk_turn = asyncio.Lock()
         """Bulk streams take turns, so that together they keep one thread from the live ones."""
 
@@ -86,6 +95,7 @@ class Streams:
             session,
             lambda wake: Hearing(self._services, name, wake),
             self._services.executor,
+            self._keeping,
             self._bulk_turn,
         )
         self._streams[name] = live
@@ -165,6 +175,7 @@ class Streams:
         for task in self._tasks:
             task.cancel()
         await self._settle(GRACE_S)
+        self._keeping.shutdown(wait=False)
 
     async def _settle(self, timeout_s: float) -> None:
         if self._tasks:
