@@ -166,9 +166,11 @@ def test_one_row_of_whole_numbers_tells_nothing_of_neighbours(tmp_path: Path) ->
 
 def test_it_is_allowed_where_rows_are_run_alone(tmp_path: Path) -> None:
     path = write_mlp(tmp_path / "model.onnx", (64, 256, 64))
-    report = quantize("tried", ONE_BY_ONE, path, LENIENT)
+    # A processor without instructions for 8 bits adds them up less exactly; that is not the question here.
+    options = msgspec.structs.replace(LENIENT, tolerance=1.0)
+    report = quantize("tried", ONE_BY_ONE, path, options)
     assert {trial.neighbour_rms for trial in report.trials} == {None}
-    assert all(objection(trial, report.source_ms, LENIENT) == "" for trial in report.trials)
+    assert all(objection(trial, report.source_ms, options) == "" for trial in report.trials)
 
 
 def test_without_tolerance_nothing_is_used(tmp_path: Path) -> None:
