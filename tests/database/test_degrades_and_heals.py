@@ -124,10 +124,10 @@ def test_a_server_whose_redis_hangs_and_dies_and_whose_postgres_dies_goes_on_and
             assert refused.json()["error"]["code"] == "store_error"
             assert refused.json()["error"]["retryable"]
             assert int(refused.headers["retry-after-ms"]) > 0
-            heard, kept = len(ledger.partials), len(ledger.finals)
+            kept = len(ledger.finals)
             await asyncio.sleep(GONE_S / 2)
             # Three people are speaking all the time; and nothing is acknowledged that nobody could keep.
-            assert len(ledger.partials) > heard + 3
+            await more(lambda: len(ledger.partials), 3)
             assert len(ledger.finals) == kept
             await asyncio.to_thread(mortal_postgres.start)
             await probe.until_well()
@@ -150,17 +150,19 @@ def test_a_server_whose_redis_hangs_and_dies_and_whose_postgres_dies_goes_on_and
         ledger.said |= crowd.ledger.said
         check(ledger, server)
         assert asyncio.run(probe.degraded()) == []
-        said = [
-            line["event"] for line in server.log() if line["event"].startswith(("Redis", "the"))
-        ]
-        assert said == [
-            "Redis is away: answers are remembered in memory only until it is back",
-            "Redis is back",
-            "Redis is away: answers are remembered in memory only until it is back",
-            "Redis is back",
+        events = [line["event"] for line in server.log()]
+        assert [event for event in events if event.startswith("the store")] == [
             "the store is in trouble: what is said waits for it",
             "the store is back",
         ]
+        # It hung and it died; in the crowd, a slow machine may be late for it once more.
+        told = [event for event in events if event.startswith("Redis")]
+        assert told[:2] * (len(told) // 2) == told
+        assert told[:2] == [
+            "Redis is away: answers are remembered in memory only until it is back",
+            "Redis is back",
+        ]
+        assert len(told) >= 4
         assert server.events("the store is back")[0]["seconds"] >= GONE_S
 
 

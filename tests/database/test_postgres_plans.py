@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -101,35 +102,49 @@ def test_many_utterances_are_as_many_statements_as_one(
     assert len(add("bulk", 2000)) == len(add("more", 500)) == 5
 
 
-@pytest.mark.parametrize(
-    ("statement", "text", "indexes"),
-    [
-        pytest.param(
-            statements.LIST_ALL, None, {"sessions_by_start", "utterances_in_order"}, id="list"
-        ),
-        pytest.param(
-            statements.LIST_FOUND, "unique", {"utterances_search", "sessions_pkey"}, id="rare"
-        ),
-        pytest.param(statements.LIST_FOUND, "common", {"sessions_by_start"}, id="common"),
-        pytest.param(statements.LIST_PHRASES, "uni'que unique", {"utterances_search"}, id="phrase"),
-        pytest.param(
-            statements.RELEVANT_FOUND,
-            "unique",
-            {"utterances_search", "sessions_pkey"},
-            id="relevance",
-        ),
-    ],
-)
-def test_lists_and_searches_use_their_indexes(
-    store: PostgresStore, statement: str, text: str | None, indexes: set[str]
-) -> None:
-    search = read_search(text or "")
+def test_a_list_uses_its_indexes(store: PostgresStore) -> None:
+    plan = plan_of(store, statements.LIST_ALL, page_parameters(TranscriptQuery(), None))
+    assert {"sessions_by_start", "utterances_in_order"} <= indexes_in(plan), plan
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize("statement", [statements.LIST_FOUND, statements.RELEVANT_FOUND])
+def test_what_was_found_is_read_by_its_indexes(store: PostgresStore, statement: str) -> None:
     order: Order = "relevance" if statement == statements.RELEVANT_FOUND else "newest"
-    plan = plan_of(
-        store, statement, page_parameters(TranscriptQuery(text=text, order=order), search)
-    )
-    assert indexes <= set(re.findall(r"\w+_(?:start|order|search|pkey)\b", plan)), plan
+    query = TranscriptQuery(text="unique", order=order)
+    plan = plan_of(store, statement, page_parameters(query, read_search("unique")))
+    assert "Function Scan on matches" in plan
+    assert {"sessions_pkey", "utterances_in_order"} <= indexes_in(plan), plan
     assert "Seq Scan on utterances" not in plan
+
+
+@pytest.mark.parametrize("order", ["newest", "relevance"])
+@pytest.mark.parametrize(
+    ("text", "is_asked"),
+    [("common", False), ("unique", True), ("common unique", True), ("don't be unique", True)],
+)
+def test_only_what_is_rare_is_asked_of_the_index_of_words(
+    store: PostgresStore, text: str, is_asked: bool, order: Order
+) -> None:
+    statement = statements.LIST_FOUND if order == "newest" else statements.RELEVANT_FOUND
+    query = TranscriptQuery(text=text, order=order, limit=5)
+
+    async def scans(connection: Connection) -> Counter[str]:
+        counts = await connection.execute(
+            "SELECT relname, pg_stat_get_xact_numscans(oid) AS scans FROM pg_class"
+            " WHERE relname LIKE 'utterances%'"
+        )
+        return Counter({row["relname"]: row["scans"] for row in await counts.fetchall()})
+
+    async def read(connection: Connection) -> Counter[str]:
+        async with connection.transaction():
+            before = await scans(connection)
+            await connection.execute(statement, page_parameters(query, read_search(text)))
+            return await scans(connection) - before
+
+    done = store.database.read(read)
+    assert (done["utterances_search"] > 0) == is_asked
+    assert done["utterances"] == 0
 
 
 def test_a_look_up_uses_its_indexes(store: PostgresStore) -> None:
@@ -137,6 +152,10 @@ def test_a_look_up_uses_its_indexes(store: PostgresStore) -> None:
     assert "sessions_id_key" in plan
     assert re.search(r"utterances_(in_order|pkey)", plan)
     assert "Seq Scan" not in plan
+
+
+def indexes_in(plan: str) -> set[str]:
+    return set(re.findall(r"\w+_(?:start|order|search|pkey)\b", plan))
 
 
 def plan_of(store: PostgresStore, statement: str, parameters: dict[str, Any]) -> str:

@@ -35,9 +35,7 @@ from gapless.store.postgres.statements import (
     GET,
     LIST_ALL,
     LIST_FOUND,
-    LIST_PHRASES,
     RELEVANT_FOUND,
-    RELEVANT_PHRASES,
 )
 from gapless.store.rows import session_record, utterance_record
 from gapless.store.text import keepable
@@ -71,12 +69,22 @@ def page_parameters(query: TranscriptQuery, search: Search | None) -> dict[str, 
     }
     if search is not None and query.order == "relevance":
         last = decode_ranked_cursor(query.cursor) if query.cursor else MOST_RELEVANT
-        parameters |= {"above_score": last.score, "ranked": RANKED_UTTERANCES}
         before = Place(last.started_at_ms, last.id)
+        # The same are compared for every page.
+        found_before = NEWEST
+        wanted = {"wanted_sessions": 0, "wanted_utterances": RANKED_UTTERANCES}
+        parameters["above_score"] = last.score
     else:
-        before = decode_cursor(query.cursor) if query.cursor else NEWEST
+        before = found_before = decode_cursor(query.cursor) if query.cursor else NEWEST
+        wanted = {"wanted_sessions": query.limit + 1, "wanted_utterances": 0}
     parameters |= {"before_ms": before.started_at_ms, "before_id": keepable(before.id)}
-    return parameters if search is None else parameters | search_parameters(search)
+    if search is None:
+        return parameters
+    parameters |= {
+        "found_before_ms": found_before.started_at_ms,
+        "found_before_id": keepable(found_before.id),
+    }
+    return parameters | wanted | search_parameters(search)
 
 
 async def list_page(
@@ -87,15 +95,8 @@ async def list_page(
 ) -> Page:
     """A page of transcripts from a place in the order on."""
     ranked = "above_score" in parameters
-    if search is None:
-        statement = LIST_ALL
-    elif parameters["patterns"] is None:
-        statement = RELEVANT_FOUND if ranked else LIST_FOUND
-    else:
-        statement = RELEVANT_PHRASES if ranked else LIST_PHRASES
-    # A plan for any range of time expects few sessions in it, and would sort all of them where there are many.
-    prepare = None if search is None else False
-    rows = await (await connection.execute(statement, parameters, prepare=prepare)).fetchall()
+    statement = LIST_ALL if search is None else RELEVANT_FOUND if ranked else LIST_FOUND
+    rows = await (await connection.execute(statement, parameters)).fetchall()
     page = rows[: query.limit]
     items = tuple(
         TranscriptSummary(session_record(row), shorten(row["preview"] or ""), _hits(row, search))

@@ -58,17 +58,26 @@ def lexemes(text: str) -> set[str]:
 
 
 def search_parameters(search: Search) -> dict[str, Any]:
-    """What a statement looks for: ``query``, and where there are phrases ``all_words`` and ``patterns`` (else None)."""
+    """What ``matches`` of the schema looks for: ``query``, and the words in it by themselves.
+
+    ``words`` is None if none of them is whole, ``patterns`` if there are no phrases.
+    """
+    *head, last = search.beginning
+    whole = [word for phrase in search.phrases for word in phrase] + head
+    words = " & ".join(f"'{word}'" for word in dict.fromkeys(whole))
+    beginning = f"'{last}':*"
     phrases = [_phrase(phrase) for phrase in search.phrases]
-    query = " & ".join([*phrases, _phrase(search.beginning, is_beginning=True)])
-    if all(len(phrase) == 1 for phrase in (*search.phrases, search.beginning)):
-        return {"query": query, "all_words": None, "patterns": None}
-    # Words hold no character that means something to LIKE.
-    patterns = [f"% {' '.join(phrase)} %" for phrase in search.phrases]
+    patterns: list[str] | None = None
+    if any(len(phrase) > 1 for phrase in (*search.phrases, search.beginning)):
+        # Words hold no character that means something to LIKE.
+        patterns = [f"% {' '.join(phrase)} %" for phrase in search.phrases]
+        patterns.append(f"% {' '.join(search.beginning)}%")
     return {
-        "query": query,
-        "all_words": query.replace("<->", "&"),
-        "patterns": [*patterns, f"% {' '.join(search.beginning)}%"],
+        "query": " & ".join([*phrases, _phrase(search.beginning, is_beginning=True)]),
+        "words": words or None,
+        "beginning": beginning,
+        "all_words": f"{words} & {beginning}" if words else beginning,
+        "patterns": patterns,
     }
 
 

@@ -47,11 +47,12 @@ COPY_UTTERANCES: Final[LiteralString] = (
 ADD_UTTERANCES: Final[LiteralString] = """
     WITH given AS MATERIALIZED ({given}),
     locked AS MATERIALIZED (
-        SELECT key, id FROM sessions
+        SELECT key, id, started_at_ms FROM sessions
         WHERE id IN (SELECT session_id COLLATE "C" FROM given) ORDER BY id FOR NO KEY UPDATE
     ), added AS (
-        INSERT INTO utterances (session, {columns})
-        SELECT locked.key, {columns} FROM given JOIN locked ON locked.id = given.session_id ORDER BY place
+        INSERT INTO utterances (session, began_ms, {columns})
+        SELECT locked.key, started_at_ms, {columns}
+        FROM given JOIN locked ON locked.id = given.session_id ORDER BY place
         ON CONFLICT (session, utt) DO NOTHING
         RETURNING session
     ), counted AS (
@@ -96,182 +97,67 @@ PREVIEW: Final[LiteralString] = """
     ) AS first) AS preview"""
 
 HITS: Final[LiteralString] = """
-    (SELECT coalesce(json_agg(json_build_array(utt, start_ms, end_ms, text) ORDER BY start_ms, key), '[]') FROM (
+    (SELECT coalesce(json_agg(json_build_array(utt, start_ms, end_ms, text)), '[]') FROM (
         SELECT utt, start_ms, end_ms, text, key FROM utterances
         WHERE ctid = ANY (page.places) ORDER BY start_ms, key LIMIT %(max_hits)s
     ) AS first)::text AS hits"""
 """The first hits of a session, as JSON; ``places`` are those of all that match in it."""
 
-RANGE: Final[LiteralString] = (
-    "started_at_ms >= %(since_ms)s::bigint AND started_at_ms < %(until_ms)s::bigint"
-)
-
 BEFORE: Final[LiteralString] = "(started_at_ms, id) < (%(before_ms)s::bigint, %(before_id)s::text)"
 
-LIST: Final[LiteralString] = """
+MATCHES: Final[LiteralString] = """
+    matches(
+        %(query)s::tsquery, %(words)s::tsquery, %(beginning)s::tsquery, %(all_words)s::tsquery, %(patterns)s::text[],
+        %(since_ms)s::bigint, %(until_ms)s::bigint, %(found_before_ms)s::bigint, %(found_before_id)s::text,
+        %(wanted_sessions)s::bigint, %(wanted_utterances)s::bigint
+    )"""
+"""Sessions and the places of what matches in them, no fewer than are wanted: a function of the schema."""
+
+
+def _whole(statement: LiteralString) -> LiteralString:
+    return statement.format(before=BEFORE, preview=PREVIEW, hits=HITS, matches=MATCHES)
+
+
+LIST_ALL: Final = _whole("""
     WITH page AS MATERIALIZED (
-        SELECT * FROM sessions WHERE {range} AND {before}
+        SELECT * FROM sessions
+        WHERE started_at_ms >= %(since_ms)s::bigint AND started_at_ms < %(until_ms)s::bigint AND {before}
         ORDER BY started_at_ms DESC, id DESC LIMIT %(limit)s
     )
-    SELECT page.*, {preview} FROM page ORDER BY started_at_ms DESC, id DESC"""
-
-LIST_ALL: Final[LiteralString] = LIST.format(range=RANGE, before=BEFORE, preview=PREVIEW)
+    SELECT page.*, {preview} FROM page ORDER BY started_at_ms DESC, id DESC""")
 """Sessions from a place in the order on; the preview is made of the first four utterances of each."""
 
-QUERY: Final[LiteralString] = "(SELECT %(query)s::tsquery)"
-"""Without SELECT the planner would look into it, and guess how often its words occur."""
-
-MATCHES: Final[LiteralString] = f"search @@ {QUERY}"
-
-MATCHES_PHRASES: Final[LiteralString] = (
-    f"(search @@ {QUERY}"
-    " OR search @@ (SELECT %(all_words)s::tsquery) AND search_words LIKE ALL (%(patterns)s::text[]))"
-)
-"""A text whose positions do not fit into the index is looked at itself; ``search_words`` of all others is NULL."""
-
-NEAREST: Final[LiteralString] = """
-    SELECT newest.*, places FROM (
-        SELECT * FROM sessions WHERE {range} AND {before}
-        ORDER BY started_at_ms DESC, id DESC LIMIT {sessions} OFFSET {offset}
-    ) AS newest
-    CROSS JOIN LATERAL (
-        SELECT array_agg(ctid) AS places FROM (
-            SELECT ctid, search, search_words FROM utterances WHERE session = newest.key OFFSET 0
-        ) AS said
-        WHERE {matches}
-    ) AS matching
-    WHERE places IS NOT NULL AND {condition}
-    ORDER BY started_at_ms DESC, id DESC LIMIT %(limit)s"""
-"""What matches in some of the newest sessions, by looking through all they said. OFFSET 0 keeps the conditions apart:
-what a session said is soon looked through, and to ask the index of words for each would take far longer."""
-
-INDEXED: Final[LiteralString] = """
-    SELECT sessions.*, places FROM (
-        SELECT session, array_agg(ctid) AS places FROM utterances
-        WHERE {matches} AND {part} GROUP BY session OFFSET 0
-    ) AS found
-    CROSS JOIN LATERAL (SELECT * FROM sessions WHERE key = found.session OFFSET 0) AS sessions
-    WHERE {range} AND {before} AND {condition}
-    ORDER BY started_at_ms DESC, id DESC LIMIT %(limit)s"""
-"""What matches, by the index of words."""
-
-# One way after the other until there is enough: look through what the newest sessions said, which finds common words;
-# go on so where some of them matched; ask the index of words and leave out the pages of older sessions; ask it alone,
-# which is best for rare words. A way that is not needed is not gone: the server sees so before it begins. No estimate
-# of how often a word occurs decides, because for beginnings these are far off.
-FOUND: Final[LiteralString] = """
-    WITH near AS MATERIALIZED ({near}),
-    next AS MATERIALIZED ({next}),
-    newer AS MATERIALIZED (
-        SELECT key, started_at_ms, id FROM sessions WHERE {range} AND {before}
-        ORDER BY started_at_ms DESC, id DESC LIMIT {newer_sessions}
-    ),
-    middle AS MATERIALIZED ({middle}),
-    page AS MATERIALIZED (
-        SELECT * FROM (
-            SELECT * FROM near WHERE {is_near}
-            UNION ALL SELECT * FROM next WHERE {is_near}
-        ) AS both_near
-        UNION ALL SELECT * FROM middle WHERE {is_middle}
-        UNION ALL SELECT * FROM ({far}) AS far
-    )
-    SELECT page.*, {preview}, {hits} FROM page
-    ORDER BY started_at_ms DESC, id DESC LIMIT %(limit)s"""
-
-NEAR_SESSIONS: Final[LiteralString] = "25"
-"""To look through one takes some 20 us."""
-
-NEXT_SESSIONS: Final[LiteralString] = "75"
-
-NEWER_SESSIONS: Final[LiteralString] = "1500"
-
-IS_NEWER: Final[LiteralString] = (
-    "(started_at_ms, id) >= (SELECT started_at_ms, id FROM newer ORDER BY started_at_ms, id LIMIT 1)"
-)
-IN_NEAR: Final[LiteralString] = "(SELECT count(*) FROM near)"
-IN_NEXT: Final[LiteralString] = "(SELECT count(*) FROM next)"
-IN_MIDDLE: Final[LiteralString] = "(SELECT count(*) FROM middle)"
-
-RELEVANT: Final[LiteralString] = """
-    WITH near AS MATERIALIZED (
-        SELECT newest.key, said.ctid AS place, said.search FROM (
-            SELECT key, started_at_ms, id FROM sessions WHERE {range}
-            ORDER BY started_at_ms DESC, id DESC LIMIT {near_sessions}
+LIST_FOUND: Final = _whole("""
+    WITH page AS MATERIALIZED (
+        SELECT sessions.*, places FROM (
+            SELECT * FROM {matches} AS found ORDER BY began_ms DESC FETCH FIRST %(limit)s ROWS WITH TIES
         ) AS newest
-        CROSS JOIN LATERAL (
-            SELECT ctid, search, search_words FROM utterances WHERE session = newest.key OFFSET 0
-        ) AS said
-        WHERE {matches} LIMIT %(ranked)s
-    ), far AS MATERIALIZED (
-        SELECT sessions.key, said.ctid AS place, said.search FROM (
-            SELECT ctid, session, search FROM utterances WHERE {matches} OFFSET 0
-        ) AS said
-        CROSS JOIN LATERAL (SELECT * FROM sessions WHERE key = said.session OFFSET 0) AS sessions
-        WHERE {range} AND (SELECT count(*) FROM near) < %(ranked)s
-        ORDER BY started_at_ms DESC, id DESC LIMIT %(ranked)s
-    ), found AS MATERIALIZED (
-        SELECT key, array_agg(place) AS places, min(-ts_rank(search, {query}, 1)::float8) AS score FROM (
-            SELECT * FROM near WHERE (SELECT count(*) FROM near) >= %(ranked)s UNION ALL SELECT * FROM far
-        ) AS matching GROUP BY key
+        CROSS JOIN LATERAL (SELECT * FROM sessions WHERE key = newest.session OFFSET 0) AS sessions
+        ORDER BY started_at_ms DESC, id DESC LIMIT %(limit)s
+    )
+    SELECT page.*, {preview}, {hits} FROM page ORDER BY started_at_ms DESC, id DESC""")
+
+RELEVANT_FOUND: Final = _whole("""
+    WITH newest AS MATERIALIZED (
+        SELECT session AS key, place FROM {matches} AS found, unnest(places) AS place
+        ORDER BY began_ms DESC, session DESC LIMIT %(wanted_utterances)s
+    ), scored AS MATERIALIZED (
+        SELECT newest.key, array_agg(place) AS places,
+            min(-ts_rank(search, %(query)s::tsquery, 1)::float8) AS score
+        FROM newest CROSS JOIN LATERAL (SELECT search FROM utterances WHERE ctid = place OFFSET 0) AS said
+        GROUP BY newest.key
     ), page AS MATERIALIZED (
-        SELECT sessions.*, places, score FROM found JOIN sessions USING (key)
+        SELECT sessions.*, places, score FROM scored
+        CROSS JOIN LATERAL (SELECT * FROM sessions WHERE key = scored.key OFFSET 0) AS sessions
         WHERE score > %(above_score)s::float8 OR score = %(above_score)s::float8 AND {before}
         ORDER BY score, started_at_ms DESC, id DESC LIMIT %(limit)s
     )
-    SELECT page.*, {preview}, {hits} FROM page ORDER BY score, started_at_ms DESC, id DESC"""
+    SELECT page.*, {preview}, {hits} FROM page ORDER BY score, started_at_ms DESC, id DESC""")
 """Sessions by the score of their best utterance: how often the words occur, against its length; the lower the better.
 
 The newest that match are compared, because to work out the score of all takes a second where a word is common.
 Source: https://www.postgresql.org/docs/current/textsearch-controls.html#TEXTSEARCH-RANKING.
 """
-
-RANKED_SESSIONS: Final[LiteralString] = "300"
-"""To be looked through for what is compared before the index of words is asked."""
-
-
-def _found(matches: LiteralString) -> LiteralString:
-    is_near: LiteralString = f"{IN_NEAR} + {IN_NEXT} >= %(limit)s"
-    is_middle: LiteralString = f"{IN_MIDDLE} >= %(limit)s"
-    page = {"range": RANGE, "before": BEFORE, "matches": matches}
-    return FOUND.format(
-        **page,
-        near=NEAREST.format(**page, sessions=NEAR_SESSIONS, offset="0", condition="true"),
-        next=NEAREST.format(
-            **page,
-            sessions=NEXT_SESSIONS,
-            offset=NEAR_SESSIONS,
-            condition=f"{IN_NEAR} BETWEEN 3 AND %(limit)s - 1",
-        ),
-        newer_sessions=NEWER_SESSIONS,
-        middle=INDEXED.format(
-            **page,
-            part="session >= (SELECT min(key) FROM newer)",
-            condition=f"{IS_NEWER} AND {IN_NEAR} > 0 AND NOT {is_near}",
-        ),
-        far=INDEXED.format(**page, part="true", condition=f"NOT {is_near} AND NOT {is_middle}"),
-        is_near=is_near,
-        is_middle=f"NOT {is_near} AND {is_middle}",
-        preview=PREVIEW,
-        hits=HITS,
-    )
-
-
-def _relevant(matches: LiteralString) -> LiteralString:
-    return RELEVANT.format(
-        range=RANGE,
-        before=BEFORE,
-        preview=PREVIEW,
-        matches=matches,
-        query=QUERY,
-        near_sessions=RANKED_SESSIONS,
-        hits=HITS,
-    )
-
-
-LIST_FOUND: Final[LiteralString] = _found(MATCHES)
-LIST_PHRASES: Final[LiteralString] = _found(MATCHES_PHRASES)
-RELEVANT_FOUND: Final[LiteralString] = _relevant(MATCHES)
-RELEVANT_PHRASES: Final[LiteralString] = _relevant(MATCHES_PHRASES)
 
 FACTS: Final[LiteralString] = """
     SELECT count(*) AS sessions, coalesce(sum(utterances), 0)::bigint AS utterances, min(started_at_ms) AS oldest_ms,
