@@ -125,7 +125,8 @@ def test_remarks_are_listed_and_underlined(visit: Visit, server: str) -> None:
 
     play(page, f'{TONE}\no2: s "bdd*4"')
 
-    expect(page.locator("#remarks li")).to_contain_text("bdd")
+    # Found missing when it is to sound, for which more may have to be compiled.
+    expect(page.locator("#remarks li")).to_contain_text("bdd", timeout=FIRST_SOUND_MS)
     assert marked(page, "remark") == ["bdd"]
 
 

@@ -35,7 +35,9 @@ WAIT_S: Final = 60.0
 
 COLUMNS: Final = Utterance.__struct_fields__
 
-COPY: Final = f"COPY utterances (session, {', '.join(COLUMNS)}, search) FROM STDIN".encode()
+COPY: Final = (
+    f"COPY utterances (session, began_ms, {', '.join(COLUMNS)}, search) FROM STDIN".encode()
+)
 
 
 @contextmanager
@@ -106,7 +108,9 @@ def _copied(own: str, rows: int) -> Iterator[Work]:
             said_now = [utterance_parameters(one) for one in _numbered(said, rows)]
             with connection.transaction(), connection.cursor() as cursor:
                 cursor.execute(BEGIN_SESSIONS, {name: [value] for name, value in session.items()})
-                cursor.execute("SELECT key FROM sessions WHERE id = %s", (session["id"],))
+                cursor.execute(
+                    "SELECT key, started_at_ms FROM sessions WHERE id = %s", (session["id"],)
+                )
                 found = cursor.fetchone()
                 if found is None:
                     raise StoreError("a session that was just kept is gone; try again")

@@ -93,12 +93,12 @@ DECLARE
   oldest bigint;
   upper_ms bigint;                    -- of the window: where it ends, that moment not included
   lower_ms bigint;                    -- where it begins
-  reach_ms float8;
-  reach float8;                       -- how many times as long it is as what was looked through
-  read_ms float8 := 0;                -- how long that is
-  texts bigint := 0;                  -- there; of them with the whole words, with the beginning
-  with_words bigint := 0;
-  with_beginning bigint := 0;
+  reach_ms float8;                    -- how long the next one should be
+  read_ms float8 := 0;                -- how long all those were that were looked through
+  texts bigint := 0;                  -- in them
+  with_words bigint := 0;             -- texts of them with all whole words
+  with_beginning bigint := 0;         -- texts of them with a word that begins so
+  reach float8;                       -- how many times as long as they the window is
   kept bigint;                        -- texts in all, about
   found bigint := 0;                  -- sessions that match
   met bigint := 0;                    -- utterances that do
@@ -128,6 +128,7 @@ BEGIN
   lower_ms := coalesce(lower_ms, oldest);
   LOOP
     IF gate IS NULL THEN
+      read_ms := read_ms + upper_ms - lower_ms;
       FOR here IN
         SELECT s.key, s.started_at_ms, said.* FROM sessions AS s
         CROSS JOIN LATERAL (
@@ -163,9 +164,6 @@ BEGIN
         met := met + cardinality(places);
         RETURN NEXT;
       END LOOP;
-    END IF;
-    IF gate IS NULL THEN
-      read_ms := read_ms + upper_ms - lower_ms;
     END IF;
     upper_ms := lower_ms;
     EXIT WHEN upper_ms <= oldest OR (found >= wanted_sessions AND met >= wanted_utterances);
