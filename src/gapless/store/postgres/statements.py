@@ -170,11 +170,13 @@ WRONG_COUNTS: Final[LiteralString] = """
     GROUP BY sessions.key HAVING sessions.utterances <> count(u.session) ORDER BY id LIMIT 20"""
 
 TEXTS: Final[LiteralString] = """
-    SELECT session, id, utt, text, words, tokens, tsvector_to_array(search) AS lexemes, search_words
+    SELECT session, id, utt, text, words, tokens, tsvector_to_array(search) AS lexemes, search_words,
+        began_ms, started_at_ms
     FROM utterances JOIN sessions ON sessions.key = session"""
 
 INDEX_AGAIN: Final[LiteralString] = """
-    UPDATE utterances SET search = %(search)s::tsvector, search_words = %(search_words)s
+    UPDATE utterances
+    SET search = %(search)s::tsvector, search_words = %(search_words)s, began_ms = %(started_at_ms)s::bigint
     WHERE session = %(session)s AND utt = %(utt)s"""
 
 ROW_BYTES: Final[LiteralString] = """

@@ -79,8 +79,8 @@ async def vacuum(connection: Connection) -> None:
     async for row in _texts(connection):
         if not _is_indexed(row):
             vector, words = indexed(row["text"])
-            place = {"session": row["session"], "utt": row["utt"]}
-            await connection.execute(INDEX_AGAIN, place | {"search": vector, "search_words": words})
+            found_by = {"search": vector, "search_words": words}
+            await connection.execute(INDEX_AGAIN, row | found_by)
     tables = await (
         await connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
@@ -166,12 +166,13 @@ def _faults(row: Row) -> Iterator[str]:
     except ValueError:
         yield f"the words of {name} cannot be read; {RESTORE_ADVICE}"
     if not _is_indexed(row):
-        yield f"searching may miss {name}, the index differs from the text; `gapless store vacuum` makes it anew"
+        yield f"searching may miss {name}, the index differs from what is kept; `gapless store vacuum` makes it anew"
 
 
 def _is_indexed(row: Row) -> bool:
-    """Whether an utterance is found by its words."""
+    """Whether an utterance is found by its words, and in its time."""
     return (
-        set(row["lexemes"]) == lexemes(row["text"])
+        row["began_ms"] == row["started_at_ms"]
+        and set(row["lexemes"]) == lexemes(row["text"])
         and row["search_words"] == indexed(row["text"]).words
     )
