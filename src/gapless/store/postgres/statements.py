@@ -98,7 +98,7 @@ PREVIEW: Final[LiteralString] = """
 
 HITS: Final[LiteralString] = """
     (SELECT coalesce(json_agg(json_build_array(utt, start_ms, end_ms, text)), '[]') FROM (
-        SELECT utt, start_ms, end_ms, text, key FROM utterances
+        SELECT utt, start_ms, end_ms, text FROM utterances
         WHERE ctid = ANY (page.places) ORDER BY start_ms, key LIMIT %(max_hits)s
     ) AS first)::text AS hits"""
 """The first hits of a session, as JSON; ``places`` are those of all that match in it."""
