@@ -1,8 +1,12 @@
-"""A server in a real control group of 1 CPU and 700 MB, under load: it plans for them, answers, and stays below."""
+"""A real control group of 1 CPU and 700 MB: the plan fits it, and a server under load answers and stays below."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,8 +19,6 @@ from gapless.settings import MIB
 from gapless.testing.control_group import ControlGroup
 from gapless.testing.serve_process import ServeProcess
 from gapless.testing.store_load import Amounts, Load
-
-pytestmark = pytest.mark.long
 
 LIMIT_BYTES = 700 * MIB
 
@@ -33,6 +35,31 @@ def small_container() -> Iterator[ControlGroup]:
         yield group
 
 
+def test_a_process_of_one_cpu_and_700_mb_gets_a_plan_that_fits(
+    small_container: ControlGroup,
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GAPLESS_")}
+
+    ran = subprocess.run(
+        [*small_container.enter, sys.executable, "-m", "gapless", "config", "show", "--json"],
+        env=environment | {"GAPLESS_CONFIG": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    rows = json.loads(ran.stdout)
+    value = {name: row["value"] for name, row in rows.items()}
+    assert (value["executors"], value["executor_threads"], value["threads"]) == (1, 1, 4)
+    assert value["decoders"] == 1
+    assert 128 <= value["cache_mb"] <= 175
+    assert value["cache_mb"] * MIB + value["model_memory_bytes"] + 95 * MIB < LIMIT_BYTES
+    assert "(quota 1)" in rows["threads"]["source_detail"]
+    assert "left of the limit" in rows["cache_mb"]["source_detail"]
+
+
+@pytest.mark.long
 def test_a_server_of_one_cpu_and_700_mb_fits_its_plan_to_them_and_serves(
     small_container: ControlGroup, speech_dir: Path, tmp_path: Path
 ) -> None:
