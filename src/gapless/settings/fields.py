@@ -93,6 +93,48 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         _field("server", "Browser origins besides our own that may connect, e.g. https://app.lan."),
     ] = ()
 
+    workers: Annotated[
+        int,
+        _field(
+            "server",
+            "Processes that serve the port; each loads its models and has its share of the limits.",
+            ge=1,
+            le=64,
+        ),
+    ] = 1
+    reload_drain_s: Annotated[
+        int,
+        _field(
+            "server",
+            "After a reload (SIGHUP), how long old processes go on with the streams they have.",
+            "s",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 600
+    keep_alive_s: Annotated[
+        int,
+        _field("server", "An idle HTTP connection is closed after this.", "s", ge=1, le=3600),
+    ] = 75
+    backlog: Annotated[
+        int,
+        _field(
+            "server",
+            "Connections that may wait to be accepted; the system may allow fewer.",
+            ge=1,
+            le=65_535,
+        ),
+    ] = 8192
+    compress_min_bytes: Annotated[
+        int,
+        _field(
+            "server",
+            "Answers from this size on are compressed for clients that accept it; 0: none are.",
+            "bytes",
+            ge=0,
+        ),
+    ] = 16_384
+
     # --- limits ---
     max_sessions: Annotated[
         int,
@@ -529,6 +571,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = 0
 
+    warm_up: Annotated[
+        bool,
+        _field(
+            "tune",
+            "Ask models for nothing a few times at the start, so that the first caller waits no longer.",
+        ),
+    ] = True
+    flags: Annotated[
+        str,
+        _field(
+            "tune",
+            "Optimisations for a share of sessions, as in batching=10%,answers=off; `gapless flags` lists them.",
+        ),
+    ] = ""
+
     # --- files ---
     data_dir: Annotated[
         str, _field("files", "Where transcripts are kept; empty: the user's data folder.")
@@ -537,6 +594,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str, _field("files", "Where models are kept; empty: DATA_DIR/models.")
     ] = ""
     save: Annotated[bool, _field("files", "Keep transcripts of what is heard.")] = True
+    save_inferences: Annotated[
+        bool,
+        _field("files", "Keep a row of every call of a model over HTTP: when, which, how long."),
+    ] = False
 
     # --- logs ---
     log_level: Annotated[
@@ -547,6 +608,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Literal["auto", "console", "json"],
         _field("logs", "console for people, json for programs; auto: console on a terminal."),
     ] = "auto"
+    traces_url: Annotated[
+        str,
+        _field(
+            "logs",
+            "OpenTelemetry collector that traces are sent to (http://127.0.0.1:4318); empty: none.",
+        ),
+    ] = ""
 
     @property
     def data_path(self) -> Path:
