@@ -97,6 +97,7 @@ def test_many_utterances_are_as_many_statements_as_one(
         said = [Utterance(f"{name}{number}", "more", 0, 1) for number in range(count)]
         return statements_of(logging_server, lambda: store.add_utterances("s0000", said).result(30))
 
+    add("first", 1)  # a connection that was idle for long is looked at before it is used
     assert len(add("one", 1)) == len(add("many", 40)) == 3  # BEGIN, INSERT, COMMIT
     # The table that rows are copied to, COPY, INSERT.
     assert len(add("bulk", 2000)) == len(add("more", 500)) == 5

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 from gapless.errors import StoreError
 from gapless.settings import Settings
 from gapless.store.contract import Pruned, TranscriptQuery
+from gapless.store.inferences import InferenceQuery
 from gapless.store.retention import DAY_MS, Retention, RetentionOptions, retention_options
 from gapless.store.sqlite.store import SqliteStore
-from gapless.testing.store_contract import begin, ids
+from gapless.testing.store_contract import begin, call, ids
 
 WAIT_S = 30.0
 
@@ -56,6 +57,16 @@ def test_a_sweep_deletes_what_is_too_old_in_steps(store: SqliteStore) -> None:
     assert kept(store) == ["s9", "s8", "s7"]
     (line,) = lines
     assert (line["event"], line["sessions"]) == ("old transcripts deleted", 7)
+
+
+def test_calls_of_models_go_by_the_same_age(store: SqliteStore) -> None:
+    store.add_inferences([call(at_ms * 1000) for at_ms in range(10)]).result(30)
+    sweeps = [
+        Retention(store, RetentionOptions(max_age_ms=5, pause_ms=0)).sweep(now_ms)
+        for now_ms in (9, 9)
+    ]
+    assert [swept.calls for swept in sweeps] == [4, 0]
+    assert len(store.inferences(InferenceQuery())) == 6
 
 
 def test_the_work_of_a_sweep_is_bounded_and_the_next_goes_on(store: SqliteStore) -> None:

@@ -97,7 +97,7 @@ def test_prune_deletes_what_is_old_once_it_was_asked(data_dir: Path) -> None:
     assert run(data_dir, "prune", "--older-than", "30d", answer="n\n").exit_code == 1
     assert sessions(data_dir / "transcripts.db") == 6
     result = run(data_dir, "prune", "--older-than", "30d", "--json")
-    assert json.loads(result.stdout) == {"sessions": 5, "utterances": 10}
+    assert json.loads(result.stdout) == {"sessions": 5, "utterances": 10, "calls": 0}
     assert sessions(data_dir / "transcripts.db") == 1
 
 

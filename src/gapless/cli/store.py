@@ -19,6 +19,7 @@ import msgspec
 
 from gapless.cli.options import examples
 from gapless.cli.output import FORMATS, write_output
+from gapless.cli.store_inferences import inferences
 from gapless.cli.store_moving import copy, import_, write_archive
 from gapless.cli.store_place import StorePlace, json_option, with_store
 from gapless.cli.store_upkeep import check, migrate, prune, vacuum
@@ -208,7 +209,7 @@ def delete(where: StorePlace, session_id: str, *, yes: bool) -> None:
     click.echo(f"{session_id} is deleted", err=True)
 
 
-for command in (migrate, check, vacuum, import_, prune, copy):
+for command in (migrate, check, vacuum, import_, prune, copy, inferences):
     store.add_command(command)
 
 

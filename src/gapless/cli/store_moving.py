@@ -75,7 +75,7 @@ def copy(where: StorePlace, *, target: str, as_json: bool) -> None:
 
     What is there already is skipped, so that a copy which was interrupted goes on when it is
     started again. In the end all transcripts are counted again; the exit code is 1 if some are
-    missing. A server may be running.
+    missing. A server may be running. Calls of models, which SAVE_INFERENCES keeps, are not copied.
     """
     there = place_at(target, where)
     if there.place == where.place:

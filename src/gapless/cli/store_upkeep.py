@@ -169,7 +169,8 @@ def prune(
 ) -> None:
     """Delete the oldest transcripts.
 
-    Sessions that run stay. `gapless store vacuum` gives the room back to the disk. The settings
+    Sessions that run stay. Calls of models, which SAVE_INFERENCES keeps, go by the same age, and by
+    size before any transcript. `gapless store vacuum` gives the room back to the disk. The settings
     RETENTION_DAYS and RETENTION_MB make a server do this by itself.
     """
     if age_ms is None and max_bytes is None:
@@ -186,7 +187,8 @@ def prune(
         click.echo(msgspec.json.encode(pruned))
     else:
         click.echo(
-            f"{pruned.sessions} transcripts with {pruned.utterances} utterances are deleted",
+            f"{pruned.sessions} transcripts with {pruned.utterances} utterances are deleted"
+            + (f", and {pruned.calls} calls of models" if pruned.calls else ""),
             err=True,
         )
 
@@ -202,14 +204,15 @@ def size_text(size_bytes: int) -> str:
 
 
 def _prune(store: Store, before_ms: int | None, max_bytes: int | None) -> Pruned:
-    sessions = utterances = 0
+    sessions = utterances = calls = 0
     try:
         while True:
             step = store.prune(before_ms=before_ms, max_bytes=max_bytes, limit=STEP_SESSIONS)
-            if not step.sessions:
-                return Pruned(sessions, utterances)
+            if step.nothing:
+                return Pruned(sessions, utterances, calls)
             sessions += step.sessions
             utterances += step.utterances
+            calls += step.calls
     except (GaplessError, KeyboardInterrupt):
         click.echo(f"{sessions} transcripts were deleted before it stopped", err=True)
         raise

@@ -10,6 +10,7 @@ from typing import Final
 
 from gapless.errors import NotFoundError, ProtocolError, StoreError
 from gapless.store.contract import MAX_PAGE, MAX_SEARCH_CHARS, TranscriptQuery
+from gapless.store.inferences import MAX_INFERENCES, InferenceQuery
 
 PREVIEW_CHARS: Final = 160
 
@@ -27,6 +28,16 @@ def check_query(query: TranscriptQuery) -> None:
             f"the text to search for has {len(query.text)} characters; use at most {MAX_SEARCH_CHARS}",
             param="q",
         )
+
+
+def check_inference_query(query: InferenceQuery) -> None:
+    """Refuse what cannot be answered.
+
+    Raises:
+        ProtocolError: the limit is not usable; ``param`` is ``limit``.
+    """
+    if not 1 <= query.limit <= MAX_INFERENCES:
+        raise ProtocolError(f"limit is {query.limit}; ask for 1 to {MAX_INFERENCES}", param="limit")
 
 
 def shorten(text: str) -> str:

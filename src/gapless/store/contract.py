@@ -1,6 +1,6 @@
 """What any store keeps and answers.
 
-In: sessions and their utterances. Out: records, pages and search hits.
+In: sessions and their utterances; what calls of models were. Out: records, pages and search hits.
 Invariants: when a call that writes returns, what it wrote survives SIGKILL and power loss; writing the same thing twice
 keeps the first, so a write that failed may be tried again; results are ordered newest session first, utterances by
 ``start_ms``. Thread: any; calls block (shells run them off the event loop).
@@ -17,8 +17,10 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gapless.store.inferences import InferenceQuery, InferenceRecord
 from gapless.store.options import StoreOptions
 from gapless.store.queue import JobQueue
+from gapless.store.times import StoreStats
 from gapless.transcript import Utterance
 
 MAX_PAGE: Final = 100
@@ -29,6 +31,9 @@ MAX_SEARCH_CHARS: Final = 500
 
 MAX_HITS: Final = 10
 """Most matching utterances that are shown of one session."""
+
+CALLS_OF_A_STEP: Final = 2000
+"""Most calls of models that one ``prune`` deletes."""
 
 RANKED_UTTERANCES: Final = 1000
 """Most matching utterances that are compared for ``order="relevance"``."""
@@ -133,10 +138,17 @@ class Pruned(msgspec.Struct, frozen=True):
 
     sessions: int
     utterances: int
+    calls: int = 0
+    """Of models."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to delete."""
+        return not self.sessions and not self.calls
 
 
 class Store(Protocol):
-    """Keeps what was heard."""
+    """Keeps what was heard, and what calls of models were."""
 
     @property
     def queue(self) -> JobQueue:
@@ -168,6 +180,24 @@ class Store(Protocol):
 
         Raises:
             OverloadError: too many rows wait to be written.
+        """
+        ...
+
+    def add_inferences(self, records: Sequence[InferenceRecord]) -> Future[None]:
+        """Keep calls of models, in one transaction, without waiting: done once they are durable.
+
+        Those that are there already stay as they are.
+
+        Raises:
+            OverloadError: too many rows wait to be written.
+        """
+        ...
+
+    def inferences(self, query: InferenceQuery) -> tuple[InferenceRecord, ...]:
+        """Calls of models, the newest first.
+
+        Raises:
+            ProtocolError: the limit is not usable; ``param`` is ``limit``.
         """
         ...
 
@@ -220,6 +250,10 @@ class Store(Protocol):
         """Work with other rows in a transaction and other connections from now on; the rest stays as it was opened."""
         ...
 
+    def stats(self) -> StoreStats:
+        """What it did and does; does not block, and works when nothing else does."""
+        ...
+
     def facts(self) -> StoreFacts:
         """What the store is and holds."""
         ...
@@ -237,7 +271,8 @@ class Store(Protocol):
     ) -> Pruned:
         """Delete at most ``limit`` of the oldest sessions that began before a time, or that make the store too large.
 
-        Sessions that have not ended stay, unless they began a day before ``before_ms``. Nothing deleted: done.
+        Sessions that have not ended stay, unless they began a day before ``before_ms``. Calls of models go by the same
+        time, and by size before any session, at most ``CALLS_OF_A_STEP``. Nothing deleted: done.
         """
         ...
 

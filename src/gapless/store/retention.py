@@ -93,7 +93,7 @@ class Retention:
             StoreError: the store cannot be written now.
             OverloadError: too many others wait.
         """
-        sessions = utterances = 0
+        sessions = utterances = calls = 0
         for _ in range(self._options.steps):
             step = self._store.prune(
                 before_ms=self._options.before_ms(now_ms),
@@ -102,11 +102,14 @@ class Retention:
             )
             sessions += step.sessions
             utterances += step.utterances
-            if not step.sessions or self._closing.wait(self._options.pause_ms / 1000):
+            calls += step.calls
+            if step.nothing or self._closing.wait(self._options.pause_ms / 1000):
                 break
-        if sessions:
-            log.info("old transcripts deleted", sessions=sessions, utterances=utterances)
-        return Pruned(sessions, utterances)
+        if sessions or calls:
+            log.info(
+                "old transcripts deleted", sessions=sessions, utterances=utterances, calls=calls
+            )
+        return Pruned(sessions, utterances, calls)
 
     def _serve(self) -> None:
         while not self._closing.is_set():

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
 
 from gapless.errors import GaplessError, NotFoundError, ProtocolError, StoreError
 from gapless.store.contract import (
+    CALLS_OF_A_STEP,
     MAX_HITS,
     MAX_PAGE,
     MAX_SEARCH_CHARS,
@@ -31,6 +33,7 @@ from gapless.store.contract import (
     StoredTranscript,
     TranscriptQuery,
 )
+from gapless.store.inferences import MAX_INFERENCES, InferenceQuery, InferenceRecord
 from gapless.store.options import StoreOptions
 from gapless.transcript import Utterance, Word
 
@@ -493,6 +496,65 @@ def the_oldest_are_pruned_when_the_store_is_too_large(open_store: OpenStore) -> 
         assert ids(store.list(TranscriptQuery())) == ["s3"]
 
 
+def calls_of_models_are_kept_once_and_listed_newest_first(open_store: OpenStore) -> None:
+    first = call(1, model="alpha", cached=True, request_id="r-1")
+    second = call(2, model="beta", status="overload", batch_rows=0)
+    odd = call(3, model="a\0lpha\ud800" + "x" * 500, request_id="你好")
+    with opened(open_store) as store:
+        store.add_inferences([first, second]).result(WAIT_S)
+        store.add_inferences([call(1, model="other"), odd, call(1, source=8)]).result(WAIT_S)
+    with opened(open_store) as store:
+        newest, *others = store.inferences(InferenceQuery())
+        assert (
+            newest.model
+            == ("a\N{REPLACEMENT CHARACTER}lpha\N{REPLACEMENT CHARACTER}" + "x" * 500)[:128]
+        )
+        assert newest.request_id == "你好"
+        assert others == [second, call(1, source=8), first]
+        assert store.inferences(InferenceQuery(model="alpha")) == (first,)
+        assert store.inferences(InferenceQuery(before=(1, 8), limit=1)) == (first,)
+        assert store.inferences(InferenceQuery("alpha", before=(1, 7))) == ()
+        assert store.inferences(InferenceQuery(model="nobody\0")) == ()
+        for limit in (0, MAX_INFERENCES + 1):
+            wrong = partial(store.inferences, InferenceQuery(limit=limit))
+            assert expect(ProtocolError, wrong).param == "limit"
+        assert store.check() == ()
+
+
+def calls_of_models_and_what_is_said_share_transactions(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1")
+        calls = [store.add_inferences([call(number)]) for number in range(50)]
+        said = store.add_utterances("s1", [FULL_UTTERANCE])
+        nobody = store.add_utterances("nobody", [FULL_UTTERANCE])
+        more = store.add_inferences([call(number) for number in range(50, 90)])
+        for future in (*calls, said, more):
+            future.result(WAIT_S)
+        expect(StoreError, lambda: nobody.result(WAIT_S))
+        assert len(store.inferences(InferenceQuery(limit=100))) == 90
+        assert text_of(store, "s1") == FULL_UTTERANCE.text
+
+
+def calls_of_models_are_pruned_by_age_and_before_what_was_said(open_store: OpenStore) -> None:
+    with opened(open_store) as store:
+        begin(store, "s1", started_at_ms=10)
+        say(store, "s1", "u1", "many words " * 200)
+        store.end_session("s1", ended_at_ms=20, audio_ms=1000)
+        # From 0 to 5 ms.
+        store.add_inferences([call(number) for number in range(2 * CALLS_OF_A_STEP + 1000)]).result(
+            WAIT_S
+        )
+        before_ms = CALLS_OF_A_STEP // 1000 + 1
+        assert store.prune(before_ms=before_ms) == Pruned(0, 0, CALLS_OF_A_STEP)
+        assert store.prune(before_ms=before_ms) == Pruned(0, 0, 1000)
+        assert store.prune(before_ms=before_ms).nothing
+        (oldest,) = store.inferences(InferenceQuery(before=(before_ms * 1000 + 1, 0)))
+        assert oldest.at_us == before_ms * 1000
+        assert store.prune(max_bytes=1) == Pruned(0, 0, 2000)
+        assert store.prune(max_bytes=1) == Pruned(1, 1)
+        assert store.prune(max_bytes=1).nothing
+
+
 def the_best_match_comes_first_if_asked_for(open_store: OpenStore) -> None:
     with opened(open_store) as store:
         for at_ms, (session_id, text) in enumerate(
@@ -598,6 +660,28 @@ def what_is_written_is_counted(open_store: OpenStore) -> None:
         assert seen == sorted(set(seen))
 
 
+def what_operations_take_is_counted_by_kind(open_store: OpenStore) -> None:
+    """What is read and written is timed, also what fails; nothing is lent when nobody asks."""
+    with opened(open_store) as store:
+        before = store.stats()
+        begin(store, "s1")
+        say(store, "s1", "u1", "hello")
+        store.list(TranscriptQuery())
+        store.list(TranscriptQuery(text="hello"))
+        store.get("s1")
+        expect(NotFoundError, lambda: store.get("nobody"))
+        after = store.stats()
+        counted = {
+            operation: after.times[operation].count - times.count
+            for operation, times in before.times.items()
+        }
+    assert counted == {"get": 2, "list": 1, "search": 1, "write": 2, "commit": 2}
+    assert after.rows - before.rows == 2
+    assert after.waits.count - before.waits.count >= 4
+    assert (after.waiting_rows, after.lent) == (0, 0)
+    assert 1 <= after.connections <= after.most_connections
+
+
 def numbers_may_change_while_it_works(open_store: OpenStore) -> None:
     with opened(open_store) as store:
         begin(store, "s1")
@@ -630,6 +714,8 @@ def a_closed_store_says_so(open_store: OpenStore) -> None:
     expect(StoreError, store.facts)
     expect(StoreError, store.vacuum)
     expect(StoreError, lambda: store.prune(before_ms=1))
+    expect(StoreError, lambda: store.add_inferences([call(1)]).result(WAIT_S))
+    expect(StoreError, lambda: store.inferences(InferenceQuery()))
 
 
 STORE_CHECKS: Final = (
@@ -662,11 +748,15 @@ STORE_CHECKS: Final = (
     the_oldest_are_pruned_by_age_a_few_at_a_time,
     what_has_not_ended_is_pruned_a_day_later,
     the_oldest_are_pruned_when_the_store_is_too_large,
+    calls_of_models_are_kept_once_and_listed_newest_first,
+    calls_of_models_and_what_is_said_share_transactions,
+    calls_of_models_are_pruned_by_age_and_before_what_was_said,
     the_best_match_comes_first_if_asked_for,
     pages_by_relevance_meet_and_their_cursors_are_their_own,
     many_threads_write_and_read_at_once,
     ranking_looks_at_the_newest_matches_only,
     what_is_written_is_counted,
+    what_operations_take_is_counted_by_kind,
     numbers_may_change_while_it_works,
     a_closed_store_says_so,
 )
@@ -691,6 +781,32 @@ def begin(store: Store, session_id: str, *, started_at_ms: int = 1000) -> None:
 def say(store: Store, session_id: str, utt: str, text: str, *, start_ms: int = 0) -> None:
     """Add half a second of speech."""
     store.add_utterance(session_id, Utterance(utt, text, start_ms, start_ms + 500))
+
+
+def call(
+    at_us: int,
+    *,
+    source: int = 7,
+    model: str = "scripted",
+    status: str = "ok",
+    batch_rows: int = 4,
+    cached: bool = False,
+    request_id: str = "",
+) -> InferenceRecord:
+    """A call of a model."""
+    return InferenceRecord(
+        at_us=at_us,
+        source=source,
+        model=model,
+        version="1",
+        rows=2,
+        batch_rows=batch_rows,
+        queue_us=100,
+        compute_us=1500,
+        cached=cached,
+        status=status,
+        request_id=request_id,
+    )
 
 
 def text_of(store: Store, session_id: str) -> str:

@@ -22,6 +22,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from gapless.errors import StoreError
+from gapless.observe.histogram import HistogramSnapshot
 from gapless.store.options import StoreOptions
 from gapless.store.postgres.address import Address
 from gapless.store.postgres.failure import store_error
@@ -167,6 +168,11 @@ class Database:
     def tell(self, callback: Callable[[], object]) -> None:
         """Run something short on the loop, soon."""
         self._loop.call_soon_threadsafe(callback)
+
+    @property
+    def waits(self) -> HistogramSnapshot:
+        """What callers waited for connections, in seconds."""
+        return self._link.waits.snapshot()
 
     def stats(self) -> LinkStats:
         """Counts since the start."""

@@ -26,6 +26,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from gapless.errors import StoreError
+from gapless.observe.histogram import Histogram
 from gapless.store.postgres.address import Address
 from gapless.store.postgres.failure import is_collision, is_lost, store_error
 from gapless.store.postgres.sizing import PoolSizing
@@ -129,6 +130,8 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._lent = self._calls = self._losses = 0
         self._waited_ms = 0.0
+        self.waits: Final = Histogram()
+        """What callers waited for connections, in seconds."""
 
     async def open(self) -> None:
         """Connect.
@@ -258,6 +261,7 @@ class Link:
         wait_ms = (now_s - asked_s) * 1000
         self._calls += 1
         self._waited_ms += wait_ms
+        self.waits.add(wait_ms / 1000)
         if self._sizing.learn(wait_ms, self._lent, now_s) and not pool.closed:
             await pool.resize(self._options.lower, self._sizing.size)
 

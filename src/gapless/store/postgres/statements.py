@@ -184,6 +184,14 @@ ROW_BYTES: Final[LiteralString] = """
         coalesce(sum(pg_column_size(utterances.*)), 0)::bigint AS size_bytes
     FROM utterances"""
 
+# Exact as long as there are few; of millions, as many as the server believes there are.
+CALLS: Final[LiteralString] = """
+    SELECT CASE WHEN few < 100000 THEN few ELSE greatest(few, (
+        SELECT n_live_tup FROM pg_stat_user_tables
+        WHERE schemaname = current_schema() AND relname = 'inferences'
+    )) END AS calls
+    FROM (SELECT count(*) AS few FROM (SELECT 1 FROM inferences LIMIT 100000) AS first) AS counted"""
+
 USED: Final[LiteralString] = """
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS size_bytes
     FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"""

@@ -17,7 +17,7 @@ from functools import partial
 from typing import final
 
 from gapless.errors import StoreError
-from gapless.store.answer import check_query, unknown_transcript
+from gapless.store.answer import check_inference_query, check_query, unknown_transcript
 from gapless.store.contract import (
     Page,
     Pruned,
@@ -26,9 +26,11 @@ from gapless.store.contract import (
     StoreFacts,
     TranscriptQuery,
 )
+from gapless.store.inferences import InferenceQuery, InferenceRecord
 from gapless.store.options import StoreOptions
 from gapless.store.postgres.address import address
 from gapless.store.postgres.database import Database
+from gapless.store.postgres.inferences import list_inferences
 from gapless.store.postgres.link import Connection
 from gapless.store.postgres.migrate import migrate
 from gapless.store.postgres.reading import get_transcript, list_page, page_parameters
@@ -38,6 +40,7 @@ from gapless.store.postgres.writer import Job, Writer
 from gapless.store.postgres.writing import SessionEnd, restore, transcript_rows, utterance_row
 from gapless.store.queue import JobQueue
 from gapless.store.text import keepable
+from gapless.store.times import StoreStats, Times
 from gapless.store.words import read_search
 from gapless.transcript import Utterance
 
@@ -53,10 +56,11 @@ class PostgresStore:
 
     def __init__(self, url: str, options: StoreOptions | None = None) -> None:
         options = options or StoreOptions()
+        self._times = Times()
         self._database = Database(address(url), options)
         try:
             self._database.alone(partial(_prepare, label=self._database.address.label))
-            self._writer = Writer(self._database, options)
+            self._writer = Writer(self._database, options, self._times)
         except BaseException:
             self._database.close()
             raise
@@ -96,6 +100,15 @@ class PostgresStore:
         rows = [utterance_row(session_id, utterance) for utterance in utterances]
         return self._writer.submit(Job(utterances=rows))
 
+    def add_inferences(self, records: Sequence[InferenceRecord]) -> Future[None]:
+        """Keep calls of models, in one transaction, without waiting: done once they are durable."""
+        return self._writer.submit(Job(inferences=records))
+
+    def inferences(self, query: InferenceQuery) -> tuple[InferenceRecord, ...]:
+        """Calls of models, the newest first: one statement."""
+        check_inference_query(query)
+        return self._database.read(partial(list_inferences, query=query))
+
     def restore(self, transcripts: Sequence[StoredTranscript]) -> int:
         """Keep whole transcripts, in one transaction; those whose session is there already stay as they are."""
         rows = [transcript_rows(transcript) for transcript in transcripts]
@@ -121,13 +134,15 @@ class PostgresStore:
         parameters = page_parameters(query, search)
         if text and search is None:
             return Page((), None)
-        return self._database.read(
-            partial(list_page, query=query, search=search, parameters=parameters)
-        )
+        with self._times.timed("search" if text else "list"):
+            return self._database.read(
+                partial(list_page, query=query, search=search, parameters=parameters)
+            )
 
     def get(self, session_id: str) -> StoredTranscript:
         """A session and its utterances: one statement."""
-        return self._database.read(partial(get_transcript, session_id=session_id))
+        with self._times.timed("get"):
+            return self._database.read(partial(get_transcript, session_id=session_id))
 
     def delete(self, session_id: str) -> None:
         """Forget a session and all it said."""
@@ -152,6 +167,20 @@ class PostgresStore:
         """Put other numbers of rows into a transaction, and lend other numbers of connections, from now on."""
         self._writer.adjust(options)
         self._database.limit(options.pool)
+
+    def stats(self) -> StoreStats:
+        """What it did and does."""
+        writer, link = self._writer.stats(), self._database.stats()
+        return StoreStats(
+            times=self._times.snapshot(),
+            waits=self._database.waits,
+            waiting_rows=writer.waiting,
+            rows=writer.rows,
+            refused=writer.refused,
+            connections=link.connections,
+            lent=link.lent,
+            most_connections=link.size,
+        )
 
     def facts(self) -> StoreFacts:
         """What the database is and holds."""

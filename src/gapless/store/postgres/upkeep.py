@@ -12,12 +12,14 @@ from typing import Final, LiteralString
 import msgspec
 from psycopg import sql
 
-from gapless.store.contract import Pruned, StoreFacts
+from gapless.store.contract import CALLS_OF_A_STEP, Pruned, StoreFacts
 from gapless.store.cursor import INT64_MAX
+from gapless.store.postgres.inferences import prune_inferences
 from gapless.store.postgres.link import Connection, Row
 from gapless.store.postgres.migrate import schema_version
 from gapless.store.postgres.search import indexed, lexemes
 from gapless.store.postgres.statements import (
+    CALLS,
     DELETE_KEYS,
     FACTS,
     INDEX_AGAIN,
@@ -31,11 +33,16 @@ from gapless.store.rows import WordRow
 
 DAY_MS: Final = 24 * 3600 * 1000
 
+US_PER_MS: Final = 1000
+
 PRUNE_TO: Final = 0.95
 """Of the largest size: below it by a little, so that the next final does not make the store too large again."""
 
 INDEX_FACTOR: Final = 1.7
 """Bytes on the disk, indexes included, for each byte of the rows of utterances: measured with 200,000 of them."""
+
+CALL_BYTES: Final = 200
+"""Of a call of a model on the disk, indexes included: measured with 100,000 of them."""
 
 ROWS_AT_A_TIME: Final = 500
 """That ``check`` holds in memory."""
@@ -98,14 +105,32 @@ async def prune(
     pruned = Pruned(0, 0)
     if before_ms is not None:
         chosen = await _oldest(connection, before_ms, before_ms - DAY_MS, limit)
+        calls = await prune_inferences(connection, before_ms * US_PER_MS, CALLS_OF_A_STEP)
         pruned = await _delete(connection, [row["key"] for row in chosen])
-    if max_bytes is not None and pruned.sessions < limit:
+        pruned = msgspec.structs.replace(pruned, calls=calls)
+    if max_bytes is not None and pruned.sessions < limit and not pruned.calls:
+        # What was asked of models goes first: nobody said it.
+        if calls := await _delete_excess_calls(connection, max_bytes):
+            return msgspec.structs.replace(pruned, calls=calls)
         # Whatever its age, a session that has not ended may be running.
         chosen = await _oldest(connection, INT64_MAX, -INT64_MAX, limit - pruned.sessions)
         keys = await _too_much(connection, chosen, max_bytes)
         more = await _delete(connection, keys)
         pruned = Pruned(pruned.sessions + more.sessions, pruned.utterances + more.utterances)
     return pruned
+
+
+async def _delete_excess_calls(connection: Connection, max_bytes: int) -> int:
+    """Delete some of the oldest calls of models, if there is too much of everything; how many that were."""
+    size_bytes = (await _one(connection, USED))["size_bytes"]
+    if size_bytes <= max_bytes:
+        return 0
+    rows = await _one(connection, ROW_BYTES)
+    calls = await _one(connection, CALLS)
+    kept_bytes = rows["size_bytes"] * INDEX_FACTOR + calls["calls"] * CALL_BYTES
+    if min(size_bytes, kept_bytes) <= max_bytes:
+        return 0
+    return await prune_inferences(connection, INT64_MAX, CALLS_OF_A_STEP)
 
 
 async def _too_much(connection: Connection, oldest: Sequence[Row], max_bytes: int) -> list[int]:

@@ -23,8 +23,10 @@ from gapless.errors import GaplessError, StoreError
 from gapless.store.answer import deleted_transcript
 from gapless.store.backlog import Backlog
 from gapless.store.contract import SessionRecord
+from gapless.store.inferences import InferenceRecord
 from gapless.store.options import StoreOptions
 from gapless.store.postgres.database import PATIENCE_S, Database
+from gapless.store.postgres.inferences import add_inferences
 from gapless.store.postgres.link import Connection, Link, LinkOptions
 from gapless.store.postgres.writing import (
     SessionEnd,
@@ -33,10 +35,13 @@ from gapless.store.postgres.writing import (
     begin_sessions,
     end_sessions,
 )
+from gapless.store.times import Times
 from gapless.store.trouble import CANNOT_WRITE, SILENT
 
 ROOM_TIMEOUT_S: Final = 5.0
 """How long a caller waits for room in a full queue."""
+
+NS_PER_S: Final = 1_000_000_000
 
 ANSWER_TIMEOUT_S: Final = PATIENCE_S + 30.0
 """How long a caller waits for its commit; a server that takes longer hangs."""
@@ -62,7 +67,7 @@ class WriterStats(msgspec.Struct, frozen=True):
 
 
 class Job:
-    """Something to write, and the promise of its outcome. Only one of the three is there."""
+    """Something to write, and the promise of its outcome. Only one of the four is there."""
 
     def __init__(
         self,
@@ -70,11 +75,13 @@ class Job:
         session: SessionRecord | None = None,
         utterances: Sequence[UtteranceRow] = (),
         end: SessionEnd | None = None,
+        inferences: Sequence[InferenceRecord] = (),
     ) -> None:
         self.session = session
         self.utterances = utterances
         self.end = end
-        self.rows = max(1, len(utterances))
+        self.inferences = inferences
+        self.rows = max(1, len(utterances) + len(inferences))
         self.future: Future[None] = Future()
         self.asked_s = monotonic()
         self.error: GaplessError | None = None
@@ -88,15 +95,17 @@ class Writer:
     Args:
         database: where to; it stays open until the writer is closed.
         options: how much shares a transaction, and how much may wait.
+        times: is told what writing takes.
     """
 
-    def __init__(self, database: Database, options: StoreOptions) -> None:
+    def __init__(self, database: Database, options: StoreOptions, times: Times) -> None:
         self._database = database
         self._options = options
         # Guards everything below but the link, which is the loop's.
         lock = threading.Lock()
         self._room = threading.Condition(lock)
         self._jobs: Backlog[Job] = Backlog(options.max_waiting)
+        self._times = times
         self._closed = False
         self._rows = self._written = self._commits = 0
         # Of its own: writing does not wait for those who read.
@@ -235,7 +244,10 @@ class Writer:
             self._written += len(group)
             self._commits += 1
             self._jobs.learn(rows, monotonic_ns() - began_ns)
+        self._times.add("commit", (monotonic_ns() - began_ns) / NS_PER_S)
+        now_s = monotonic()
         for job in group:
+            self._times.add("write", now_s - job.asked_s)
             if job.error is None:
                 job.future.set_result(None)
             else:
@@ -271,6 +283,9 @@ async def _write_jobs(connection: Connection, jobs: Sequence[Job]) -> None:
     sessions = [job.session for job in jobs if job.session is not None]
     rows = [row for job in jobs for row in job.utterances]
     ends = [job.end for job in jobs if job.end is not None]
+    calls = [record for job in jobs for record in job.inferences]
+    if calls:
+        await add_inferences(connection, calls)
     if sessions:
         await begin_sessions(connection, sessions)
     missing = await add_utterances(connection, rows) if rows else set()

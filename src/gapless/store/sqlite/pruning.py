@@ -18,8 +18,9 @@ from typing import Final, final
 
 import msgspec
 
-from gapless.store.contract import Pruned
+from gapless.store.contract import CALLS_OF_A_STEP, Pruned
 from gapless.store.cursor import INT64_MAX
+from gapless.store.sqlite.inferences import prune_inferences
 from gapless.store.sqlite.readers import Readers
 from gapless.store.sqlite.statements import COUNTS
 from gapless.store.sqlite.upkeep import (
@@ -35,6 +36,8 @@ from gapless.store.sqlite.upkeep import (
 from gapless.store.sqlite.writer import Writer
 
 DAY_MS: Final = 24 * 3600 * 1000
+
+US_PER_MS: Final = 1000
 
 ROWS_OF_A_STEP: Final = 2000
 """Utterances that are deleted in one transaction, or one session if it has more."""
@@ -62,10 +65,12 @@ class Pruner:
             pruned = Pruned(0, 0)
             if before_ms is not None:
                 pruned = self._by_age(before_ms, limit)
-            if max_bytes is not None and pruned.sessions < limit:
+            if max_bytes is not None and pruned.sessions < limit and not pruned.calls:
                 more = self._by_size(max_bytes, limit - pruned.sessions)
                 pruned = Pruned(
-                    pruned.sessions + more.sessions, pruned.utterances + more.utterances
+                    pruned.sessions + more.sessions,
+                    pruned.utterances + more.utterances,
+                    more.calls,
                 )
             if self._is_merging or pruned.sessions:
                 self._purge(PURGE_STEPS)
@@ -80,10 +85,14 @@ class Pruner:
         size = self._measure()
         with self._readers.snapshot() as connection:
             chosen = oldest(connection, before_ms, before_ms - DAY_MS, limit)
-        return self._delete(chosen, size)
+        calls = self._delete_calls(before_ms * US_PER_MS)
+        return msgspec.structs.replace(self._delete(chosen, size), calls=calls)
 
     def _by_size(self, max_bytes: int, limit: int) -> Pruned:
         size = self._measure()
+        # What was asked of models goes first: nobody said it.
+        if size.used_bytes > max_bytes and (calls := self._delete_calls(INT64_MAX)):
+            return Pruned(0, 0, calls)
         is_known = self._is_purged or self._unpurged_bytes
         if (size.used_bytes > max_bytes and not is_known) or (
             size.used_bytes <= max_bytes and self._unpurged_bytes
@@ -98,6 +107,12 @@ class Pruner:
             # Whatever its age, a session that has not ended may be running.
             sessions = oldest(connection, INT64_MAX, -INT64_MAX, limit)
         return self._delete(oldest_of_size(sessions, excess_bytes, size.row_bytes), size)
+
+    def _delete_calls(self, before_us: int) -> int:
+        """Delete some of the oldest calls of models from before a time; how many that were."""
+        return self._writer.run(
+            partial(prune_inferences, before_us=before_us, limit=CALLS_OF_A_STEP)
+        )
 
     def _measure(self) -> Size:
         with self._readers.snapshot() as connection:

@@ -15,12 +15,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from gapless.errors import OverloadError
 from gapless.store.sqlite.connection import connect_reader, transaction
 from gapless.store.sqlite.failure import translated
 from gapless.store.sqlite.writer import closed_error
+from gapless.store.times import Times
 
 CAPACITY: Final = 4
 """Reads at a time."""
@@ -35,6 +36,14 @@ STEPS_BETWEEN_LOOKS: Final = 20_000
 """Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
 
 
+class ReadersStats(NamedTuple):
+    """Connections now."""
+
+    connections: int
+    lent: int
+    most: int
+
+
 @final
 class Readers:
     """Lends connections, made when they are first needed."""
@@ -47,6 +56,7 @@ class Readers:
         room_timeout_s: float = ROOM_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
         trace: Callable[[str], None] | None = None,
+        times: Times | None = None,
     ) -> None:
         """Lend connections to the database at ``path``.
 
@@ -56,11 +66,14 @@ class Readers:
             room_timeout_s: how long a caller waits for one of them.
             read_timeout_s: how long one may be used before its statements are cut off.
             trace: is told each statement that runs.
+            times: is told what callers wait for a connection.
         """
         self._path = path
         self._room_timeout_s = room_timeout_s
         self._read_timeout_s = read_timeout_s
         self._trace = trace
+        self._times = times or Times()
+        self._capacity = capacity
         self._lock = threading.Lock()
         # Guarded by `_lock`. The connection used last is lent first, its cache is warm. A semaphore would not do for
         # the room: whoever asks at the right moment overtakes those that wait, and one of them may wait for seconds.
@@ -77,7 +90,11 @@ class Readers:
             OverloadError: all connections stayed busy, or the read took too long.
             StoreError: the database cannot be read, or the store is closed.
         """
-        self._enter()
+        began_s = time.monotonic()
+        try:
+            self._enter()
+        finally:
+            self._times.waits.add(time.monotonic() - began_s)
         try:
             with translated(self._path):
                 connection = self._take()
@@ -89,6 +106,12 @@ class Readers:
                     self._give_back(connection)
         finally:
             self._leave()
+
+    def stats(self) -> ReadersStats:
+        """Connections now."""
+        with self._lock:
+            lent = self._capacity - self._room
+            return ReadersStats(lent + len(self._idle), lent, self._capacity)
 
     def close(self) -> None:
         """Close what is idle now, and the rest when it comes back. Idempotent."""

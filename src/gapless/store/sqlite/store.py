@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, final
 
-from gapless.store.answer import check_query
+from gapless.store.answer import check_inference_query, check_query
 from gapless.store.contract import (
     Page,
     Pruned,
@@ -24,11 +24,13 @@ from gapless.store.contract import (
     StoreFacts,
     TranscriptQuery,
 )
+from gapless.store.inferences import InferenceQuery, InferenceRecord
 from gapless.store.options import StoreOptions
 from gapless.store.queue import JobQueue
 from gapless.store.rows import session_parameters, utterance_parameters
 from gapless.store.sqlite.connection import connect_reader, connect_writer
 from gapless.store.sqlite.failure import store_error, translated
+from gapless.store.sqlite.inferences import add_inferences, list_inferences
 from gapless.store.sqlite.migrate import migrate
 from gapless.store.sqlite.pruning import Pruner
 from gapless.store.sqlite.queue import SqliteQueue
@@ -49,6 +51,7 @@ from gapless.store.sqlite.writing import (
     end_session,
     restore,
 )
+from gapless.store.times import Operation, StoreStats, Times
 from gapless.transcript import Utterance
 
 LOG_TIMEOUT_MS: Final = 200
@@ -85,12 +88,14 @@ class SqliteStore:
             except BaseException:
                 connection.close()
                 raise
-        self._writer = Writer(connection, path, options)
+        self._times = Times()
+        self._writer = Writer(connection, path, options, times=self._times)
         self._readers = Readers(
             path,
             room_timeout_s=options.pool_timeout_ms / 1000,
             read_timeout_s=options.statement_timeout_ms / 1000,
             trace=trace,
+            times=self._times,
         )
         self._pruner = Pruner(self._writer, self._readers)
         self._queue = SqliteQueue(self._writer, self._readers)
@@ -120,6 +125,16 @@ class SqliteStore:
         work = partial(add_utterances, session_id=session_id, rows=rows)
         return self._writer.submit(work, rows=len(rows))
 
+    def add_inferences(self, records: Sequence[InferenceRecord]) -> Future[None]:
+        """Keep calls of models, in one transaction, without waiting: done once they are durable."""
+        return self._writer.submit(partial(add_inferences, records=records), rows=len(records))
+
+    def inferences(self, query: InferenceQuery) -> tuple[InferenceRecord, ...]:
+        """Calls of models, the newest first."""
+        check_inference_query(query)
+        with self._readers.snapshot() as connection:
+            return list_inferences(connection, query)
+
     def restore(self, transcripts: Sequence[StoredTranscript]) -> int:
         """Keep whole transcripts, in one transaction; those whose session is there already stay as they are."""
         rows = [
@@ -143,12 +158,13 @@ class SqliteStore:
         check_query(query)
         text = (query.text or "").strip()
         place = place_parameters(query, ranked=bool(text) and query.order == "relevance")
-        with self._readers.snapshot() as connection:
+        operation: Operation = "search" if text else "list"
+        with self._times.timed(operation), self._readers.snapshot() as connection:
             return list_page(connection, query, place, text)
 
     def get(self, session_id: str) -> StoredTranscript:
         """A session and its utterances."""
-        with self._readers.snapshot() as connection:
+        with self._times.timed("get"), self._readers.snapshot() as connection:
             return get_transcript(connection, session_id)
 
     def delete(self, session_id: str) -> None:
@@ -169,6 +185,20 @@ class SqliteStore:
     def adjust(self, options: StoreOptions) -> None:
         """Put other numbers of rows into a transaction from now on."""
         self._writer.adjust(options)
+
+    def stats(self) -> StoreStats:
+        """What it did and does."""
+        writer, readers = self._writer.stats(), self._readers.stats()
+        return StoreStats(
+            times=self._times.snapshot(),
+            waits=self._times.waits.snapshot(),
+            waiting_rows=writer.waiting,
+            rows=writer.rows,
+            refused=writer.refused,
+            connections=readers.connections,
+            lent=readers.lent,
+            most_connections=readers.most,
+        )
 
     def facts(self) -> StoreFacts:
         """What the file is and holds."""

@@ -27,9 +27,12 @@ from gapless.store.backlog import Backlog
 from gapless.store.options import StoreOptions
 from gapless.store.sqlite.connection import rollback
 from gapless.store.sqlite.failure import kind_of, store_error
+from gapless.store.times import Times
 from gapless.store.trouble import CANNOT_WRITE, SILENT, Trouble, told
 
 Result = TypeVar("Result")
+
+NS_PER_S: Final = 1_000_000_000
 
 ROOM_TIMEOUT_S: Final = 5.0
 """How long a caller waits for room in a full queue."""
@@ -66,6 +69,7 @@ class Job(Generic[Result]):
         self.alone = alone
         """Outside of any transaction."""
         self.future: Future[Result] = Future()
+        self.asked_s = monotonic()
 
 
 @final
@@ -79,6 +83,7 @@ class Writer:
         options: StoreOptions | None = None,
         *,
         room_timeout_s: float = ROOM_TIMEOUT_S,
+        times: Times | None = None,
     ) -> None:
         """Take over ``connection``: from here on it belongs to the writer's thread, which closes it in the end."""
         options = options or StoreOptions()
@@ -86,6 +91,7 @@ class Writer:
         self._batch_rows = options.batch_rows
         self._batch_ns = options.batch_ms * 1_000_000
         self._room_timeout_s = room_timeout_s
+        self._times = times or Times()
         # Guards everything below; `_room` and `_work` are two doors to the same room.
         lock = threading.Lock()
         self._room = threading.Condition(lock)
@@ -300,6 +306,11 @@ class Writer:
                 self._commits += 1
             self._written += len(group)
             self._rows += rows
+        if group:
+            self._times.add("commit", step_ns / NS_PER_S)
+        now_s = monotonic()
+        for job in group:
+            self._times.add("write", now_s - job.asked_s)
         if group and not self._noted:
             self._trouble.end(self)
         for tell_one in tell:

@@ -1,0 +1,3 @@
+-- Drops what is known of calls of models.
+
+DROP TABLE inferences;
