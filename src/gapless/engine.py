@@ -25,6 +25,7 @@ from gapless.jobs.runner import Runner
 from gapless.listen.endpoint import EndpointOptions
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, RecogniserInfo, Wake
+from gapless.listen.recogniser.places import PlacesStats
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recogniser.shelf.folders import CARRIED
 from gapless.listen.recogniser.shelf.shelf import Shelf
@@ -32,6 +33,7 @@ from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
 from gapless.listen.vad import VAD_MODEL
 from gapless.settings import GuardName, Resolved, Settings
+from gapless.settings.share import WHOLE, Share
 from gapless.store.contract import Store
 from gapless.store.open import open_store
 from gapless.store.options import store_options
@@ -51,11 +53,13 @@ class Engine:
 
     Args:
         settings: with their sources, as ``tune.fit`` makes them, or without; what is left to the plan is planned.
+        share: what this process may take of what the settings allow, where there are several.
     """
 
-    def __init__(self, settings: Settings | Resolved) -> None:
+    def __init__(self, settings: Settings | Resolved, share: Share = WHOLE) -> None:
         self._resolved = settings if isinstance(settings, Resolved) else resolved_of(settings)
-        settings = self._settings = self._resolved.settings
+        self._share = share
+        settings = self._settings = share.settings(self._resolved.settings)
         self._inference = open_inference(settings, carried=(CARRIED,))
         self._shelf = Shelf(settings, self._inference)
         self._cache = open_cache(
@@ -120,7 +124,7 @@ class Engine:
 
     @property
     def settings(self) -> Settings:
-        """What the engine was built from."""
+        """What the engine was built from; of limits, the share of this process."""
         return self._settings
 
     @property
@@ -191,6 +195,10 @@ class Engine:
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """Invented text that was dropped, by recogniser and guard."""
         return self._shelf.suppressed()
+
+    def places(self) -> dict[str, PlacesStats]:
+        """Who hears and who waits, by recogniser."""
+        return self._shelf.places()
 
     def revision(self, model: str) -> str:
         """Which state of a recogniser is here, as a digest; blocks while its files are read, the first time.
@@ -276,7 +284,7 @@ class Engine:
 
     def _follow(self, changes: Changes) -> None:
         """Work with what was planned anew."""
-        settings = msgspec.structs.replace(self.resolved.settings, **changes)
+        settings = self._share.settings(msgspec.structs.replace(self.resolved.settings, **changes))
         self._cache.resize(settings.cache_mb * MIB, settings.cache_ttl_s)
         if self._store is not None:
             self._store.adjust(store_options(settings))

@@ -68,7 +68,7 @@ class House:
         )
         # The watchdog bites only where a test asks it to.
         options = {"remote_calls": 2, "watchdog_ms": 600_000, **options}
-        self.inference = Inference(self.models, InferenceOptions(**options))
+        self.inference = Inference(self.models, InferenceOptions(**options))  # type: ignore[arg-type]
 
     def block(self) -> Future[Outcome]:
         """Let a call stand at the gate: the executor is taken until ``gate.let_pass``."""

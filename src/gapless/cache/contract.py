@@ -13,6 +13,8 @@ from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
 
+from gapless.cache.breaker import BreakerState
+
 Namespace: TypeAlias = Literal["recognition", "inference", "query", "embedding", "flux"]
 """What an answer is: a transcript of a recording, outputs of a model, a page of a search, a vector, a flux position."""
 
@@ -68,12 +70,28 @@ class NamespaceStats(msgspec.Struct, frozen=True):
     budget_bytes: int = 0
 
 
+class TierStats(msgspec.Struct, frozen=True):
+    """A tier outside of this process."""
+
+    name: str
+    """What it is: redis."""
+    breaker: BreakerState
+    """Closed: it is asked."""
+    opened: int
+    """How often it was found to be away, since the start."""
+
+
 class Cache(Protocol):
     """Remembers answers."""
 
     @property
     def trouble(self) -> str:
         """What does not work now and for how long, to go on after "the cache: "; empty when all is well."""
+        ...
+
+    @property
+    def second(self) -> TierStats | None:
+        """The tier that servers share, as seen from here; None: there is none."""
         ...
 
     async def get(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from gapless.cache.contract import Namespace
+from gapless.cache.contract import Namespace, TierStats
 
 
 class Scope(NamedTuple):
@@ -36,6 +36,11 @@ class SecondTier(Protocol):
     @property
     def trouble(self) -> str:
         """What does not work now and for how long; empty when all is well."""
+        ...
+
+    @property
+    def stats(self) -> TierStats:
+        """How it is."""
         ...
 
     async def get(self, scope: Scope, key: bytes | None) -> Found:

@@ -14,7 +14,15 @@ from typing import Final, NamedTuple, final
 
 import structlog
 
-from gapless.cache.contract import Answer, Compute, Fresh, Namespace, NamespaceStats, Tier
+from gapless.cache.contract import (
+    Answer,
+    Compute,
+    Fresh,
+    Namespace,
+    NamespaceStats,
+    Tier,
+    TierStats,
+)
 from gapless.cache.entry import Entry, Mark
 from gapless.cache.flight import Flights
 from gapless.cache.frame import Framed, pack, unpack
@@ -76,6 +84,11 @@ class TieredCache:
     def trouble(self) -> str:
         """See ``Cache.trouble``: a second tier that is away."""
         return "" if self._second is None else self._second.trouble
+
+    @property
+    def second(self) -> TierStats | None:
+        """See ``Cache.second``."""
+        return None if self._second is None else self._second.stats
 
     async def get(
         self, namespace: Namespace, key: bytes, compute: Compute, *, version: str = ""

@@ -20,7 +20,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self, final
+from typing import TYPE_CHECKING, Final, Protocol, Self, final, runtime_checkable
 
 import msgspec
 import structlog
@@ -48,6 +48,9 @@ __all__ = [
     "Ticket",
 ]
 
+if TYPE_CHECKING:
+    from gapless.infer.triton.endpoint import EndpointStats
+
 log = structlog.get_logger()
 
 LOADERS: Final = 4
@@ -55,6 +58,15 @@ LOADERS: Final = 4
 
 REHEARSALS: Final = 4
 """Requests after which one is as fast as the next; the first three were 5, 1.6 and 1.2 times as slow (measured)."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A model that runs on other servers."""
+
+    def endpoints(self) -> list[EndpointStats]:
+        """How these are."""
+        ...
 
 
 class InferenceOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +82,8 @@ class InferenceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A row that was accepted and not run for this long fails, and is reported."""
     max_batch: int = 0
     """Rows of one call at most, for all models; 0: what each model says."""
+    warm_up: bool = True
+    """Whether a model is asked for nothing a few times before somebody asks it for something; see ``rehearse``."""
 
 
 @final
@@ -85,6 +99,7 @@ class Inference:
         options = options or InferenceOptions()
         self._models = models
         self._max_batch = options.max_batch
+        self._warm_up = options.warm_up
         self._here = Worker(
             "gapless-infer",
             permits=options.executors,
@@ -195,6 +210,7 @@ class Inference:
         """Load a model and ask it for nothing a few times, so that who asks first waits no longer than who asks later.
 
         Loading runs the model alone; this walks the whole way, through queue and buffers, and counts as any request.
+        Without ``warm_up`` it is loaded, and no more.
 
         Raises:
             ModelNotFoundError, ModelError, OverloadError: as ``infer``, for loading; what the model makes of zeros is
@@ -203,7 +219,7 @@ class Inference:
         held = self._acquire(model, None)
         info = held.model.info
         held.release()
-        if info.sequences == "server" or has_free_lengths(info):
+        if not self._warm_up or info.sequences == "server" or has_free_lengths(info):
             return
         zeros = zero_inputs(info, rows=1, free=1)
         request = Request(
@@ -219,6 +235,17 @@ class Inference:
             counted = [served for _, served in self._counters.values()]
         counted.sort(key=lambda served: (served.info.name, int(served.info.version)))
         return [served.statistics() for served in counted]
+
+    def endpoints(self) -> dict[tuple[str, str], EndpointStats]:
+        """The servers that remote models run on, as seen from here, by model and address."""
+        with self._lock:
+            served = list(self._served.values())
+        return {
+            (one.info.name, stats.url): stats
+            for one in served
+            if isinstance(one.model, Remote)
+            for stats in one.model.endpoints()
+        }
 
     def close(self) -> None:
         """Fail what waits, let what runs finish, stop the threads, close the models. Idempotent."""
@@ -317,8 +344,8 @@ class Inference:
             if stream is not None and request.end:
                 stream.close(drain=True)
             raise
-        kind = served.kind(signature)
-        if held is None or size <= served.largest:
+        kind = served.kind(signature, alone=request.alone)
+        if held is None or size <= kind.largest:
             row = Row(
                 kind=kind,
                 inputs=request.inputs,
@@ -332,7 +359,7 @@ class Inference:
             )
             return [row]
         parts = Parts(
-            request.inputs, size=size, largest=served.largest, held=held, tell=tell, loop=loop
+            request.inputs, size=size, largest=kind.largest, held=held, tell=tell, loop=loop
         )
         return [
             Row(kind=kind, inputs=inputs, size=rows, wanted=wanted, held=parts, tell=part)

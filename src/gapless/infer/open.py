@@ -64,5 +64,6 @@ def open_inference(settings: Settings, *, carried: Iterable[Path] = ()) -> Infer
             max_waiting_rows=settings.max_waiting_rows,
             watchdog_ms=settings.watchdog_ms,
             max_batch=settings.max_batch,
+            warm_up=settings.warm_up,
         ),
     )

@@ -13,6 +13,7 @@ whichever thread. Without, the voice detector is waited for, a matter of a milli
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal
@@ -40,6 +41,7 @@ from gapless.listen.turns import ManualTurns
 from gapless.listen.utterances import Audio, Begin, Drop, End, Flush, Utterances
 from gapless.listen.vad import Vad
 from gapless.listen.voice import VoiceFeatures
+from gapless.observe.traces import Span
 
 NEVER: Final = EndpointOptions(silence_ms=0, after_words_ms=0, most_ms=0)
 """The voice detector alone decides."""
@@ -153,7 +155,14 @@ class Listener:
     def accept(self, samples: Samples) -> list[ListenEvent]:
         """Hear the next samples."""
         self._received += len(samples)
-        self._history.append(self._front.process(samples))
+        record = self._options.recognise.record
+        if record is None:
+            self._history.append(self._front.process(samples))
+        else:
+            began_ns = time.monotonic_ns()
+            self._history.append(self._front.process(samples))
+            amount = {"gapless.denoise": self._options.denoise}
+            record(Span("clean", began_ns, time.monotonic_ns(), amount))
         return self.step()
 
     def flush(self, flush_id: str | None = None) -> list[ListenEvent]:
@@ -215,7 +224,13 @@ class Listener:
     def _open_front(self, options: ListenOptions) -> Front:
         vad = None
         if options.turns == "auto":
-            vad = Vad(self._inference, self._wake, bulk=options.recognise.bulk)
+            vad = Vad(
+                self._inference,
+                self._wake,
+                bulk=options.recognise.bulk,
+                alone=options.recognise.alone,
+                record=options.recognise.record,
+            )
         return Front(options.rate_hz, options.denoise, vad)
 
     def _mark(

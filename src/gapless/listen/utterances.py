@@ -27,6 +27,7 @@ from gapless.listen.recogniser.contract import (
     Result,
     Wake,
 )
+from gapless.listen.times import Times
 from gapless.transcript import Utterance, Word
 
 # Tasks; positions are in samples of the stream at 16 kHz.
@@ -102,6 +103,8 @@ class Utterances:
         """Text and stable characters of the last partial result."""
         self._heard = 0
         """Position up to which the recognition has its samples."""
+        self._times: Times | None = None
+        """Of the utterance being recognised, where somebody records them."""
 
     @property
     def busy(self) -> bool:
@@ -169,13 +172,15 @@ class Utterances:
 
     def _begin(self, task: Begin) -> bool:
         if self._opening is None:
-            self._opening = self._recogniser.open(task.options, self._wake)
+            self._opening = self._recogniser.open(self._timed(task), self._wake)
             if not self._opening.done():
                 self._opening.add_done_callback(lambda _: self._wake())
         if not self._opening.done():
             return False
         opening, self._opening = self._opening, None
         self._recognition = opening.result()
+        if self._times is not None:
+            self._times.placed()
         self._utt = task.utt
         self._told = ("", 0)
         self._endpointer = Endpointer(self._endpoint)
@@ -187,11 +192,14 @@ class Utterances:
             return True
         if not self._finishing:
             self._finishing = True
+            if self._times is not None:
+                self._times.finishing()
             self._recognition.finish()
         while (news := self._recognition.poll()) is not None:
             if isinstance(news, Result):
                 self._recognition = None
                 self._finishing = False
+                self._over()
                 if news.text:
                     said = _utterance(task.utt, self._start, task.start, news)
                     events.append(Final(said, news.alternatives))
@@ -208,6 +216,7 @@ class Utterances:
             news = self._recognition.poll()
         except GaplessError as error:
             self._recognition = None
+            self._over(error)
             events.append(Failed(self._utt, error))
             return
         if live != self._utt:
@@ -241,11 +250,26 @@ class Utterances:
         """The utterance of ``task`` is lost: say so, and let its remaining tasks pass."""
         self._tasks.popleft()
         self._opening = None
+        self._over(error)
         self._cancel()
         if not isinstance(task, Flush):
             events.append(Failed(task.utt, error))
 
+    def _timed(self, task: Begin) -> RecogniseOptions:
+        """How the utterance is to be recognised, with its times recorded as its own if anybody records them."""
+        if task.options.record is None:
+            return task.options
+        self._times = Times(task.options.record, task.utt)
+        return msgspec.structs.replace(task.options, record=self._times.record)
+
+    def _over(self, error: GaplessError | None = None) -> None:
+        """The recogniser has done with the utterance."""
+        times, self._times = self._times, None
+        if times is not None:
+            times.over(error)
+
     def _cancel(self) -> None:
+        self._times = None
         recognition, self._recognition = self._recognition, None
         self._finishing = False
         if recognition is not None:

@@ -21,7 +21,9 @@ import numpy.typing as npt
 from gapless.audio.types import Samples
 from gapless.errors import OverloadError
 from gapless.infer.inference import Inference, Outcome, Request, Result, Sequence
+from gapless.infer.spans import step_span
 from gapless.listen.segment import WINDOW_SAMPLES
+from gapless.observe.traces import Record
 
 VAD_MODEL: Final = "silero_vad"
 
@@ -46,13 +48,23 @@ class Vad:
         inference: what runs the network.
         wake: called from any thread when there is something to take.
         bulk: whether the windows of live streams go first.
+        alone: whether each window has a call of its own.
+        record: takes how long each window took, for a trace.
     """
 
     def __init__(
-        self, inference: Inference, wake: Callable[[], None] | None = None, *, bulk: bool = False
+        self,
+        inference: Inference,
+        wake: Callable[[], None] | None = None,
+        *,
+        bulk: bool = False,
+        alone: bool = False,
+        record: Record | None = None,
     ) -> None:
         self._inference = inference
         self._bulk = bulk
+        self._alone = alone
+        self._record = record
         self._wake = wake
         self._sequence: Sequence | None = None
         self._window = np.zeros((1, CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
@@ -182,6 +194,7 @@ class Vad:
             inputs={"input": window},
             sequence=self._sequence,
             live=not self._bulk,
+            alone=self._alone,
         )
         if self._wake is None:
             self._answers[self._asked] = self._inference.infer(request)
@@ -190,4 +203,6 @@ class Vad:
 
     def _tell(self, wake: Callable[[], None], number: int, outcome: Outcome) -> None:
         self._answers[number] = outcome
+        if self._record is not None and isinstance(outcome, Result):
+            self._record(step_span("vad", outcome))
         wake()

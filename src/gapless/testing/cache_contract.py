@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias, cast, final
 
-from gapless.cache.contract import NAMESPACES, Cache, Fresh, Tier
+from gapless.cache.contract import NAMESPACES, Cache, Fresh, Tier, TierStats
 from gapless.cache.key import digest
 from gapless.cache.second import NOTHING, Found, Scope
 
@@ -62,6 +62,11 @@ class FakeSecondTier:
     def trouble(self) -> str:
         """See ``SecondTier``."""
         return "" if self.up else "it is away"
+
+    @property
+    def stats(self) -> TierStats:
+        """See ``SecondTier``."""
+        return TierStats("fake", "closed" if self.up else "open", opened=0)
 
     async def get(self, scope: Scope, key: bytes | None) -> Found:
         """See ``SecondTier``."""

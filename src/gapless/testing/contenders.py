@@ -27,6 +27,12 @@ def counts(*, units: int = 1, figures: dict[str, float] | None = None) -> Iterat
 
 
 @contextmanager
+def burns(*, loops: int) -> Iterator[Work]:
+    """Counts so far, again and again."""
+    yield alone(lambda: sum(range(loops)))
+
+
+@contextmanager
 def prints() -> Iterator[Work]:
     """Writes to standard output, from Python and past it, as libraries do."""
     print("hello")  # noqa: T201 - the point

@@ -24,6 +24,7 @@ from gapless.errors import GaplessError
 from gapless.jobs.runner import Runner
 from gapless.serve.jobs.routes import routes
 from gapless.serve.jobs.sse import Listeners
+from gapless.serve.metrics.requests import Requests
 from gapless.serve.middleware import BodyLimit, Boundary
 from gapless.serve.problem import problem_response
 from gapless.serve.services import Services
@@ -53,7 +54,7 @@ def jobs_server(services: Services, runner: Runner | None, *, listeners: int = 4
     app = Starlette(
         routes=routes(services, uploads, runner, following),
         middleware=[
-            Middleware(Boundary),
+            Middleware(Boundary, requests=Requests()),
             Middleware(BodyLimit, max_body_bytes=settings.max_body_bytes),
         ],
         exception_handlers={HTTPException: answer, GaplessError: answer},

@@ -23,6 +23,7 @@ from gapless.infer.open import open_inference
 from gapless.jobs.runner import Runner
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo, Wake
+from gapless.listen.recogniser.places import PlacesStats
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.serve.services import Services
@@ -141,6 +142,13 @@ class ScriptedServices:
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """The scripted recogniser invents nothing."""
         return {}
+
+    def places(self) -> dict[str, PlacesStats]:
+        """Those of the scripted recogniser, where it has any."""
+        recogniser = self.recogniser
+        if not isinstance(recogniser, ScriptedRecogniser):
+            return {}
+        return {recogniser.info.name: recogniser.stats()}
 
     def revision(self, model: str) -> str:
         """There is one."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from gapless.cache.breaker import Breaker
+from gapless.cache.breaker import Breaker, BreakerState
 from gapless.cache.options import RedisOptions
 from gapless.errors import ConfigError, MissingDependencyError
 
@@ -57,6 +57,11 @@ class Link:
     def up(self) -> bool:
         """Whether it may be asked."""
         return self._breaker.state == "closed" and not self._closed
+
+    @property
+    def state(self) -> BreakerState:
+        """Of the breaker; closed: it is asked."""
+        return self._breaker.state
 
     @property
     def opened(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import final
 
-from gapless.cache.contract import Namespace
+from gapless.cache.contract import Namespace, TierStats
 from gapless.cache.options import RedisOptions
 from gapless.cache.redis.link import Link
 from gapless.cache.redis.reads import Reads, redis_key
@@ -42,6 +42,11 @@ class RedisTier:
     def trouble(self) -> str:
         """See ``SecondTier.trouble``."""
         return self.link.trouble
+
+    @property
+    def stats(self) -> TierStats:
+        """See ``SecondTier.stats``."""
+        return TierStats("redis", self.link.state, self.link.opened)
 
     async def get(self, scope: Scope, key: bytes | None) -> Found:
         """See ``SecondTier.get``."""

@@ -91,4 +91,6 @@ class Parts:
             queue_ns=max(result.queue_ns for result in results),
             compute_ns=sum(result.compute_ns for result in results),
             rows=max(result.rows for result in results),
+            offered_ns=min(result.offered_ns for result in results),
+            gather_ns=sum(result.gather_ns for result in results),
         )

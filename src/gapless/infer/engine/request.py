@@ -27,6 +27,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted; None: all."""
     live: bool = True
     """False for bulk work, which waits behind live rows."""
+    alone: bool = False
+    """Not to be run in one call with others' rows, nor several of its own in one: what batching gains is given up."""
     timeout_ms: float | None = None
     """When the answer is of no use any more; None: the model's limit, if it has one."""
     sequence: Sequence | None = None
@@ -48,6 +50,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Gathering the batch, the call, and keeping states."""
     rows: int
     """How many rows shared the call."""
+    offered_ns: int = 0
+    """When it was accepted, on the monotonic clock; 0: it was remembered."""
+    gather_ns: int = 0
+    """Of ``compute_ns``: putting the batch together."""
     cached: bool = False
     """Whether it was remembered from an equal request: the model was not asked."""
 

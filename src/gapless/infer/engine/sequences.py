@@ -202,7 +202,8 @@ class SequenceTable:
             sequence = self._open.remove(key) if end else self._open.use(key, now_ms)
         if sequence is None:
             raise ProtocolError(
-                f"no sequence {key[1]!r} of the model {key[0]} is open; mark its first step as the start",
+                f"no sequence {key[1]!r} of the model {key[0]} is open; mark its first step as the start, and "
+                "send all steps over one connection where the server has several workers",
                 param="sequence_id",
             )
         return msgspec.structs.replace(request, sequence=sequence, end=end)

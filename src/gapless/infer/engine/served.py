@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, final
 
+import msgspec
 import numpy as np
 
 from gapless.batching.batcher import Policy
@@ -59,11 +60,14 @@ class Served:
             max_delay_ns=round(limits.max_delay_ms * NS_PER_MS),
             live_budget_ns=_ns(limits.latency_budget_ms),
         )
-        self.largest = min(self.policy.buckets[-1], self.policy.max_waiting)
-        """Rows that one entry of the queue may bring."""
+        self._only_kind = Kind(self, (), self.policy)
+        """Where all shapes are fixed."""
+        self._only_alone = Kind(self, (), _one_by_one(self.policy))
+        """The same, for rows that are run alone."""
+        self._kinds: OrderedDict[tuple[Signature, bool], Kind] = OrderedDict()
         # Half of the room at most, so that there are times when it can be had.
         most_rows = min(LARGEST_REQUEST * buckets[-1], self.policy.max_waiting // 2)
-        self.checks = Checks(info, max(self.largest, most_rows))
+        self.checks = Checks(info, max(self._only_kind.largest, most_rows))
         self.timeout_ns = _ns(limits.timeout_ms)
         self.answers = (
             *((tensor.name, 0) for tensor in info.outputs),
@@ -83,34 +87,38 @@ class Served:
         """Open now."""
         self.kept_bytes = 0
         """Of buffers that wait for their next batch."""
-        self._only_kind = Kind(self, ())
-        """Where all shapes are fixed."""
-        self._kinds: OrderedDict[Signature, Kind] = OrderedDict()
 
-    def kind(self, signature: Signature) -> Kind:
-        """The kind of rows with these shapes."""
+    def kind(self, signature: Signature, *, alone: bool = False) -> Kind:
+        """The kind of rows with these shapes.
+
+        Args:
+            signature: the shapes that are not fixed.
+            alone: for rows that share their call with none.
+        """
         if not signature:
-            return self._only_kind
+            return self._only_alone if alone else self._only_kind
+        key = (signature, alone)
         with self.lock:
-            kind = self._kinds.get(signature)
+            kind = self._kinds.get(key)
             if kind is None:
-                kind = self._kinds[signature] = Kind(self, signature)
+                policy = _one_by_one(self.policy) if alone else self.policy
+                kind = self._kinds[key] = Kind(self, signature, policy)
                 if len(self._kinds) > MOST_KINDS:
                     _, forgotten = self._kinds.popitem(last=False)
                     forgotten.drop_buffers(for_good=True)
-            self._kinds.move_to_end(signature)
+            self._kinds.move_to_end(key)
             return kind
 
     @property
     def kinds(self) -> list[Kind]:
         """The kinds that are remembered."""
         with self.lock:
-            return [self._only_kind, *self._kinds.values()]
+            return [self._only_kind, self._only_alone, *self._kinds.values()]
 
     def drop_buffers(self) -> None:
         """Give memory back; the next batches make new buffers."""
         with self.lock:
-            for kind in (self._only_kind, *self._kinds.values()):
+            for kind in (self._only_kind, self._only_alone, *self._kinds.values()):
                 kind.drop_buffers()
 
     def statistics(self) -> ModelStatistics:
@@ -135,10 +143,13 @@ class Buffers:
 
 @final
 class Kind:
-    """Rows of one model and signature."""
+    """Rows of one model and signature that are batched in one way."""
 
-    def __init__(self, served: Served, signature: Signature) -> None:
+    def __init__(self, served: Served, signature: Signature, policy: Policy) -> None:
         self.served = served
+        self.policy = policy
+        self.largest = min(policy.buckets[-1], policy.max_waiting)
+        """Rows that one entry of the queue may bring."""
         shapes = dict(signature)
         self.inputs = tuple(
             (tensor.name, DATATYPES[tensor.datatype], shapes.get(tensor.name, tensor.shape))
@@ -208,6 +219,11 @@ def _up_to(max_batch: int, buckets: tuple[int, ...]) -> tuple[int, ...]:
     if max_batch == 0:
         return buckets
     return tuple(bucket for bucket in buckets if bucket <= max_batch) or buckets[:1]
+
+
+def _one_by_one(policy: Policy) -> Policy:
+    """Calls of the smallest bucket, one row nearly always, that wait for no company."""
+    return msgspec.structs.replace(policy, buckets=policy.buckets[:1], max_delay_ns=0)
 
 
 def _ns(ms: float | None) -> int | None:

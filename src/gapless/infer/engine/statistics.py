@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import final
+from collections.abc import Sequence
+from typing import Final, final
 
 import msgspec
+
+from gapless.observe.histogram import BATCH_BOUNDS, Histogram, HistogramSnapshot
+
+NS_PER_S: Final = 1_000_000_000
 
 
 class Duration(msgspec.Struct, frozen=True):
@@ -27,6 +32,19 @@ class BatchStatistics(msgspec.Struct, frozen=True):
     gather: Duration
     compute: Duration
     scatter: Duration
+
+
+class ModelTimes(msgspec.Struct, frozen=True):
+    """How batches and waits are spread, in seconds and rows."""
+
+    queue: HistogramSnapshot
+    """Of each request that was run: from acceptance to the call."""
+    step: HistogramSnapshot
+    """Of each batch: gather, compute and scatter."""
+    compute: HistogramSnapshot
+    """Of each batch, in the model."""
+    rows: HistogramSnapshot
+    """Of each batch, without padding."""
 
 
 class ModelStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +82,7 @@ class ModelStatistics(msgspec.Struct, frozen=True, kw_only=True):
     expired: int
     """Requests whose deadline passed before they were run."""
     cancelled: int
+    times: ModelTimes
 
 
 class BatchRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +95,8 @@ class BatchRun(msgspec.Struct, frozen=True, kw_only=True):
     answered_rows: int
     calls: int
     """Of the model: 1, or more where rows had to be run alone; 0 where none was fit to run."""
-    queue_ns: int
-    """From acceptance to the call, of all requests together."""
+    waits_ns: Sequence[int]
+    """From acceptance to the call, of each request."""
     failed_queue_ns: int
     """Of those that failed."""
     gather_ns: int
@@ -100,11 +119,14 @@ class Counters:
         self._batches: dict[int, list[int]] = {}
         """By rows: how many, and what they took to gather, compute, scatter."""
         self._refused = self._expired = self._cancelled = 0
+        self._waits, self._steps, self._computes = Histogram(), Histogram(), Histogram()
+        self._sizes = Histogram(BATCH_BOUNDS)
 
     def add(self, run: BatchRun) -> None:
         """A batch was run."""
         step_ns = run.gather_ns + run.compute_ns + run.scatter_ns
         fail_ns = run.failed_queue_ns + run.failed * step_ns
+        queue_ns = sum(run.waits_ns)
         now_ms = time.time_ns() // 1_000_000
         with self._lock:
             self._calls += run.calls
@@ -113,9 +135,9 @@ class Counters:
                 self._last_inference_ms = now_ms
             self._succeeded += run.requests - run.failed
             self._failed += run.failed
-            self._success_ns += run.queue_ns + run.requests * step_ns - fail_ns
+            self._success_ns += queue_ns + run.requests * step_ns - fail_ns
             self._fail_ns += fail_ns
-            self._queue_ns += run.queue_ns
+            self._queue_ns += queue_ns
             self._gather_ns += run.requests * run.gather_ns
             self._compute_ns += run.requests * run.compute_ns
             self._scatter_ns += run.requests * run.scatter_ns
@@ -126,6 +148,11 @@ class Counters:
             batch[1] += run.gather_ns
             batch[2] += run.compute_ns
             batch[3] += run.scatter_ns
+        for wait_ns in run.waits_ns:
+            self._waits.add(wait_ns / NS_PER_S)
+        self._steps.add(step_ns / NS_PER_S)
+        self._computes.add(run.compute_ns / NS_PER_S)
+        self._sizes.add(run.rows)
 
     def refuse(self) -> None:
         """A request found no room."""
@@ -168,4 +195,10 @@ class Counters:
                 refused=self._refused,
                 expired=self._expired,
                 cancelled=self._cancelled,
+                times=ModelTimes(
+                    self._waits.snapshot(),
+                    self._steps.snapshot(),
+                    self._computes.snapshot(),
+                    self._sizes.snapshot(),
+                ),
             )

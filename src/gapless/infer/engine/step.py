@@ -106,6 +106,8 @@ class Step:
             queue_ns=self._began_ns - self._entries[index].offered_ns,
             compute_ns=self._step_ns,
             rows=self._n_rows,
+            offered_ns=self._entries[index].offered_ns,
+            gather_ns=self._gathered_ns - self._began_ns,
         )
 
     def _run_with(self, buffers: Buffers) -> None:
@@ -178,7 +180,7 @@ class Step:
                 rows=self._n_rows,
                 answered_rows=self._n_rows - sum(self.rows[index].size for index in failed),
                 calls=self._calls,
-                queue_ns=self._waited_ns(self._entries),
+                waits_ns=[self._began_ns - entry.offered_ns for entry in self._entries],
                 failed_queue_ns=self._waited_ns([self._entries[index] for index in failed]),
                 gather_ns=self._gathered_ns - self._began_ns,
                 compute_ns=self._computed_ns - self._gathered_ns,

@@ -167,7 +167,7 @@ class Worker:
         event_ns = now_ns + self._watchdog_ns
         if deadline_ns is not None and deadline_ns < event_ns:
             event_ns = deadline_ns
-        if row.kind.served.policy.max_delay_ns:
+        if row.kind.policy.max_delay_ns:
             event_ns = min(event_ns, self._batcher.next_event_ns() or event_ns)
         if event_ns < self._alarm_ns:
             self._alarm_ns = event_ns
@@ -290,7 +290,7 @@ def closed_error() -> ModelError:
 
 
 def _policy(kind: Kind) -> Policy:
-    return kind.served.policy
+    return kind.policy
 
 
 def _give_up(entries: Iterable[Entry[Kind, Row]], now_ns: int) -> None:

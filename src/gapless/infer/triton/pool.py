@@ -50,6 +50,8 @@ class Decision(NamedTuple):
 class PoolStats(msgspec.Struct, frozen=True):
     """A snapshot."""
 
+    most: int
+    """Channels that there may be."""
     channels: int
     lent: int
     checking: int
@@ -232,6 +234,7 @@ class Pool:
         """Who has what."""
         states = [known.state for known in self._channels.values()]
         return PoolStats(
+            most=self._options.max_channels,
             channels=len(states),
             lent=states.count("lent"),
             checking=states.count("checking"),

@@ -18,6 +18,7 @@ import msgspec
 
 from gapless.audio.types import Samples
 from gapless.errors import ProtocolError
+from gapless.observe.traces import Record
 from gapless.transcript import Word
 
 Wake: TypeAlias = Callable[[], None]
@@ -72,6 +73,10 @@ class RecogniseOptions(msgspec.Struct, frozen=True):
     task: Literal["transcribe", "translate"] = "transcribe"
     bulk: bool = False
     """Whether live utterances go first."""
+    alone: bool = False
+    """Whether models are asked for one row at a time, and never in one call with those of others."""
+    record: Record | None = None
+    """Takes what was measured, for a trace; None: nobody wants to know."""
     n_best: int = 1
     """Ways to understand the utterance that are asked for; there may be fewer."""
 

@@ -11,6 +11,7 @@ Thread: any; ``get`` blocks while a model loads.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
@@ -20,6 +21,7 @@ from gapless.errors import ConfigError, ModelError, ModelNotFoundError, Overload
 from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import Recogniser, RecogniserInfo
 from gapless.listen.recogniser.guards import OF_WORDS, Guards
+from gapless.listen.recogniser.places import PlacesStats
 from gapless.listen.recogniser.pocketsphinx.recogniser import POCKETSPHINX, PocketSphinx
 from gapless.listen.recogniser.shelf.choice import (
     UNKNOWN_QUALITY,
@@ -126,12 +128,18 @@ class Shelf:
 
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """Invented text that was dropped, by recogniser and guard; of those that are loaded and have guards."""
-        with self._lock:
-            loaded = {name: future for name, future in self._loaded.items() if future.done()}
         return {
             name: recogniser.suppressed()
-            for name, future in loaded.items()
-            if future.exception() is None and isinstance(recogniser := future.result(), _Guarded)
+            for name, recogniser in self._ready()
+            if isinstance(recogniser, _Guarded)
+        }
+
+    def places(self) -> dict[str, PlacesStats]:
+        """Who hears and who waits, by recogniser; of those that are loaded and bounded by places."""
+        return {
+            name: recogniser.stats()
+            for name, recogniser in self._ready()
+            if isinstance(recogniser, _Placed)
         }
 
     def close(self) -> None:
@@ -193,6 +201,14 @@ class Shelf:
 
     # --- loading ----------------------------------------------------------------------------------
 
+    def _ready(self) -> Sequence[tuple[str, Recogniser]]:
+        """What is loaded."""
+        with self._lock:
+            done = {name: future for name, future in self._loaded.items() if future.done()}
+        return [
+            (name, future.result()) for name, future in done.items() if future.exception() is None
+        ]
+
     def _load_into(self, future: Future[Recogniser], key: str, folder: Path | None) -> None:
         try:
             recogniser = self._load(key, folder)
@@ -251,6 +267,13 @@ class _Guarded(Protocol):
     """A recogniser with guards against invented text."""
 
     def suppressed(self) -> dict[GuardName, int]: ...
+
+
+@runtime_checkable
+class _Placed(Protocol):
+    """A recogniser that hears a bounded number at a time."""
+
+    def stats(self) -> PlacesStats: ...
 
 
 def _candidate(name: str, folder: Path | None) -> Candidate:

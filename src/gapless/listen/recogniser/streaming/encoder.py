@@ -21,12 +21,14 @@ from gapless.audio.types import LISTEN_RATE_HZ, Samples
 from gapless.errors import OverloadError
 from gapless.infer.contract import DYNAMIC
 from gapless.infer.inference import Inference, Outcome, Request, Result, Sequence
+from gapless.infer.spans import step_span
 from gapless.infer.wire.tensors import dtype_of
 from gapless.listen.recogniser.decode.contract import Frames
 from gapless.listen.recogniser.streaming.manifest import EncoderSpec
 from gapless.listen.recogniser.streaming.parts import Part
 from gapless.listen.recogniser.streaming.preprocessed import Stage, WindowFeatures
 from gapless.listen.recogniser.streaming.windows import Window, Windows
+from gapless.observe.traces import Record
 
 UNDER_WAY: Final = 8
 """Windows of one utterance that the engine has at a time: enough to keep it at work while answers are fetched."""
@@ -64,14 +66,23 @@ class Encoder:
         # Kernels are compiled, or read from their cache, now: the first utterance should not wait for that.
         features.stage().process(np.zeros(LISTEN_RATE_HZ // 10, np.float32))
 
-    def open(self, ring: Callable[[], None], *, bulk: bool = False) -> Feed:
+    def open(
+        self,
+        ring: Callable[[], None],
+        *,
+        bulk: bool = False,
+        alone: bool = False,
+        record: Record | None = None,
+    ) -> Feed:
         """The feed of one utterance.
 
         Args:
             ring: called from any thread when an answer came.
             bulk: whether the windows of live utterances go first.
+            alone: whether each window has a call of its own.
+            record: takes how long each window took, for a trace.
         """
-        return Feed(self, ring, bulk=bulk)
+        return Feed(self, ring, bulk=bulk, alone=alone, record=record)
 
     def open_sequence(self) -> Sequence | None:
         """A stream through the encoder; None where it keeps no state.
@@ -88,6 +99,7 @@ class Encoder:
         done: Callable[[Outcome], None],
         *,
         bulk: bool = False,
+        alone: bool = False,
     ) -> None:
         """Ask for one window.
 
@@ -111,6 +123,7 @@ class Encoder:
             outputs=(self.spec.output,),
             sequence=sequence,
             live=not bulk,
+            alone=alone,
         )
         self._inference.submit(request, done)
 
@@ -127,9 +140,19 @@ class Encoder:
 class Feed:
     """One utterance on its way through the encoder."""
 
-    def __init__(self, encoder: Encoder, ring: Callable[[], None], *, bulk: bool = False) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        ring: Callable[[], None],
+        *,
+        bulk: bool = False,
+        alone: bool = False,
+        record: Record | None = None,
+    ) -> None:
         self._encoder = encoder
+        self._record = record
         self._bulk = bulk
+        self._alone = alone
         self._features: Stage = encoder.features.stage()
         self._ring = ring
         self._hop_samples = encoder.features.hop_samples
@@ -201,6 +224,8 @@ class Feed:
     def answer(self, number: int, outcome: Outcome) -> None:
         """A window's answer came; called by the engine."""
         self._answers[number] = outcome
+        if self._record is not None and isinstance(outcome, Result):
+            self._record(step_span("step", outcome))
         self._ring()
 
     def take(self) -> list[Frames]:
@@ -255,7 +280,11 @@ class Feed:
         self._asked[number] = window
         try:
             self._encoder.submit(
-                window, self._sequence, partial(self.answer, number), bulk=self._bulk
+                window,
+                self._sequence,
+                partial(self.answer, number),
+                bulk=self._bulk,
+                alone=self._alone,
             )
         except OverloadError:
             del self._asked[number]

@@ -52,7 +52,10 @@ class Track:
         self._utterance = utterance
         self._bell = bell
         self._rung = False
-        self._feed = encoder.open(self.ring, bulk=utterance.options.bulk)
+        options = utterance.options
+        self._feed = encoder.open(
+            self.ring, bulk=options.bulk, alone=options.alone, record=options.record
+        )
         self._emissions: tuple[Emission, ...] = ()
         self._told = Hypothesis("")
         self._told_frames = 0
