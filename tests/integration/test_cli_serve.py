@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from gapless.cli.main import main
 from gapless.cli.serve import banner
 from gapless.listen.recogniser.shelf.choice import Choice
-from gapless.serve.server import Addresses
+from gapless.serve.address import Addresses
 from gapless.settings import Settings, Source
 
 pytestmark = pytest.mark.long

@@ -6,6 +6,7 @@ import httpx
 import msgspec
 import pytest
 
+from gapless.observe.status import History, Status
 from gapless.serve.document.operations import Liveness, Ticket
 from gapless.serve.health import Health
 from gapless.serve.infer_messages import FluxAnswer, ModelDescription
@@ -67,6 +68,8 @@ def test_the_page_needs_no_key_and_may_load_only_from_here(
         ("GET", "/health/live", Liveness),
         ("GET", "/health/ready", Health),
         ("GET", "/v1/models", ModelList),
+        ("GET", "/v1/status", Status),
+        ("GET", "/v1/status/history", History),
         ("GET", "/v1/transcripts", Page),
         ("POST", "/v1/tickets", Ticket),
         ("GET", "/v1/infer", ModelDescription),

@@ -21,7 +21,8 @@ from starlette.routing import Route
 
 from gapless.errors import ConfigError
 from gapless.serve.access import TICKET_MS
-from gapless.serve.server import Server, check_exposure, run_server
+from gapless.serve.address import check_exposure
+from gapless.serve.server import Server, run_server
 from gapless.settings import Settings
 from gapless.testing.server import RunningServer, running_server
 from gapless.testing.services import ScriptedServices

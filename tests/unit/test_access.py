@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gapless.errors import AccessError, ForbiddenError, OverloadError
-from gapless.serve.access import MAX_TICKETS, TICKET_MS, Access, Visit, is_loopback
+from gapless.serve.access import MAX_TICKETS, TICKET_MS, Access, Visit
+from gapless.serve.address import is_loopback
 from gapless.settings import Settings
 
 HOST = "127.0.0.1:8000"

@@ -48,6 +48,12 @@ class Call:
     def peer(self) -> str:
         return "here"
 
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def set_trailing_metadata(self, trailing_metadata: tuple[tuple[str, str], ...]) -> None:
+        raise AssertionError(trailing_metadata)
+
     async def abort(
         self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, str], ...]
     ) -> NoReturn:

@@ -6,8 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from gapless.errors import ConnectionLostError, ModelNotFoundError, ProtocolError
-from gapless.infer.engine.statistics import BatchStatistics, Duration, ModelStatistics
+from gapless.infer.engine.statistics import (
+    BatchStatistics,
+    Duration,
+    ModelStatistics,
+    ModelTimes,
+)
 from gapless.infer.models import Held, ModelStatus, State
+from gapless.observe.histogram import Histogram
 from gapless.serve.kserve import facts
 from gapless.serve.kserve.config_json import config_as_json
 from gapless.serve.kserve.messages import MemoryUsage, StatisticDuration
@@ -111,6 +117,10 @@ def test_a_load_brings_nothing_of_its_own(parameter: str) -> None:
         facts.refuse_overrides({"unload_dependents": False, parameter: "x"})
 
 
+EMPTY = Histogram().snapshot()
+NO_TIMES = ModelTimes(EMPTY, EMPTY, EMPTY, EMPTY)
+
+
 def test_counts_and_times_keep_their_places() -> None:
     step = BatchStatistics(
         rows=4, gather=Duration(1, 10), compute=Duration(1, 20), scatter=Duration(1, 30)
@@ -134,6 +144,7 @@ def test_counts_and_times_keep_their_places() -> None:
         refused=0,
         expired=0,
         cancelled=0,
+        times=NO_TIMES,
     )
     listed = replace(status("1", "READY"), memory_bytes=99)
 

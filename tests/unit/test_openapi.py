@@ -75,7 +75,7 @@ def test_the_document_has_the_structure_that_openapi_asks_for() -> None:
     assert len(set(names)) == len(names)
     for path, method, operation in operations():
         assert path.startswith("/")
-        assert method in {"get", "post", "delete"}
+        assert method in {"get", "post", "put", "delete"}
         assert set(operation["tags"]) <= groups
         assert operation["summary"]
         assert all(re.fullmatch("[1-5][0-9][0-9]", status) for status in operation["responses"])

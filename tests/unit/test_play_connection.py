@@ -16,7 +16,7 @@ from gapless.serve.play import connection
 from gapless.serve.play.connection import PlayConnection
 from gapless.serve.play.messages import ChangedMessage, MistakeMessage, PlayOptions, SetMessage
 from gapless.serve.play.session import Chunk, Order, PlaySession
-from gapless.serve.stream.connection import Gone
+from gapless.serve.stream.channel import Gone
 from gapless.serve.stream.dialect import Frame
 from gapless.serve.stream.live import now_ms
 from gapless.settings import Settings

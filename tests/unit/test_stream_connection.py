@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from gapless.serve.stream.connection import MAX_REPLIES, Connection, Gone
+from gapless.serve.stream.channel import Gone
+from gapless.serve.stream.connection import MAX_REPLIES, Connection
 from gapless.serve.stream.dialect import Frame
 from gapless.serve.stream.messages import FlushMessage, ServerMessage, StopMessage, StreamOptions
 from gapless.serve.stream.policy import Policy

@@ -7,12 +7,15 @@ loaded. Thread: main, which becomes the event loop's.
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from gapless.cli.options import examples, with_settings
+from gapless.cli.options import examples, load, with_settings
 from gapless.settings import Resolved, Settings, Source
 from gapless.tune.facts import Facts
 from gapless.tune.probe import read_facts
@@ -20,9 +23,12 @@ from gapless.tune.table import machine_line, plan_table
 
 if TYPE_CHECKING:
     from gapless.listen.recogniser.shelf.choice import Choice
-    from gapless.serve.server import Addresses
+    from gapless.serve.address import Addresses
 
 LEAST_COLUMNS: Final = 60
+
+WORKER: Final = (sys.executable, "-P", "-m", "gapless.cli.serve_worker")
+"""Starts a worker; -P: nothing is imported from the working directory."""
 
 
 @click.command(
@@ -31,6 +37,7 @@ LEAST_COLUMNS: Final = 60
         "gapless serve --model small.en --port 9000",
         "gapless serve --grpc-port 8001",
         "gapless serve --wyoming-port 10300",
+        "gapless serve --workers 4",
         "GAPLESS_API_KEY=$(openssl rand -hex 24) gapless serve --host 0.0.0.0",
     )
 )
@@ -40,6 +47,7 @@ LEAST_COLUMNS: Final = 60
     "grpc_port",
     "wyoming_port",
     "wyoming_host",
+    "workers",
     "api_key",
     "allowed_origins",
     "model",
@@ -63,14 +71,20 @@ def serve(resolved: Resolved) -> None:
     Without options it is open to this machine only, at http://127.0.0.1:8000. On any other address clients need the
     key; give it in the environment, for others on this machine can read the options of a command.
     """
-    from gapless.engine import Engine
     from gapless.observe.logs import configure_logs
-    from gapless.serve.server import check_exposure, check_grpc, run_server
+    from gapless.serve.address import check_exposure, check_grpc
 
     settings = resolved.settings
     check_exposure(settings)
     check_grpc(settings)
     configure_logs(settings.log_level, settings.log_format)
+    if resolved.sources["workers"].kind != "default":
+        _serve_with_workers(resolved)
+        return
+
+    from gapless.engine import Engine
+    from gapless.serve.server import run_server
+
     with Engine(resolved) as engine:
         engine.start()
         model, key_source = engine.default_model(), resolved.sources["api_key"]
@@ -78,6 +92,26 @@ def serve(resolved: Resolved) -> None:
         run_server(
             engine, lambda at: click.echo(f"{banner(at, settings, key_source, model)}\n{table}")
         )
+
+
+def _serve_with_workers(resolved: Resolved) -> None:
+    """Start as many processes as the settings say, also if it is one: so that they can be replaced."""
+    from gapless.listen.recogniser.shelf.choice import Choice
+    from gapless.serve.workers.orders import ReadyReport
+    from gapless.serve.workers.supervisor import Launch, supervise
+
+    given = dict(click.get_current_context().params)
+    config: Path | None = given.pop("config")
+
+    def show(ready: ReadyReport) -> None:
+        choice = Choice(ready.model, ready.model_reason)
+        text = banner(
+            ready.addresses, resolved.settings, resolved.sources["api_key"], choice, os.getpid()
+        )
+        table = start_table(resolved, read_facts(resolved.settings.data_path), columns())
+        click.echo(f"{text}\n{table}")
+
+    supervise(Launch(resolved, WORKER, lambda: load(config, given), show))
 
 
 def columns() -> int:
@@ -107,7 +141,13 @@ def start_table(resolved: Resolved, facts: Facts, most_columns: int) -> str:
     return "\n".join(lines)
 
 
-def banner(at: Addresses, settings: Settings, key_source: Source, model: Choice) -> str:
+def banner(
+    at: Addresses,
+    settings: Settings,
+    key_source: Source,
+    model: Choice,
+    supervisor_pid: int | None = None,
+) -> str:
     """What a person wants to know once the server answers."""
     from gapless.store.open import label_of, place_of
 
@@ -126,6 +166,8 @@ def banner(at: Addresses, settings: Settings, key_source: Source, model: Choice)
         **({"Redis": "asked behind the cache in memory"} if settings.redis_url else {}),
         "Key": key,
     }
+    if supervisor_pid is not None:
+        facts["Workers"] = f"{settings.workers}; `kill -HUP {supervisor_pid}` reads settings anew"
     lines = [f"  {click.style(f'{name:<12}', dim=True)} {fact}" for name, fact in facts.items()]
     title = click.style("Gapless is listening", bold=True) + "; Ctrl-C stops it."
     return "\n".join([title, *lines])

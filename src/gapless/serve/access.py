@@ -9,7 +9,7 @@ DNS rebinding). Thread: the event loop's.
 from __future__ import annotations
 
 import hmac
-import ipaddress
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -23,12 +23,25 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gapless.errors import AccessError, ForbiddenError, OverloadError
+from gapless.serve.address import is_loopback
 from gapless.serve.realtime.secrets import ClientSecrets
 from gapless.serve.stream.messages import TICKET_PARAM
+from gapless.serve.workers.siblings import Siblings
 from gapless.settings import Settings
 
 TICKET_MS: Final = 60_000
 MAX_TICKETS: Final = 1024
+
+DECIDING_HEADERS: Final = frozenset({b"host", b"origin", b"authorization", b"x-api-key"})
+"""All that the rules look at in a request that is no upgrade, but for its path."""
+
+MAX_KNOWN: Final = 1024
+"""Sets of such headers that are remembered."""
+
+TICKET: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
+TICKETS_PATH: Final = "/inside/tickets"
+"""Where a worker is asked for tickets of its own; answered inside only."""
 
 REALTIME_PATH: Final = "/v1/realtime"
 """Where a client secret opens the door."""
@@ -53,9 +66,14 @@ class Visit(msgspec.Struct, frozen=True):
 
 
 class Tickets:
-    """Short-lived keys for browsers, whose WebSockets carry no headers."""
+    """Short-lived keys for browsers, whose WebSockets carry no headers.
 
-    def __init__(self) -> None:
+    Args:
+        worker: the one that issues them, which is the one that knows whether they were used; empty: there is one only.
+    """
+
+    def __init__(self, worker: str = "") -> None:
+        self._prefix = worker and f"{worker}."
         self._expiry_ms: dict[str, int] = {}
         """In the order of issue, which is the order of expiry."""
 
@@ -70,7 +88,7 @@ class Tickets:
             raise OverloadError(
                 "too many tickets wait to be used; try again in a minute", retry_after_ms=TICKET_MS
             )
-        ticket = secrets.token_urlsafe(24)
+        ticket = f"{self._prefix}{secrets.token_urlsafe(24)}"
         self._expiry_ms[ticket] = now_ms + TICKET_MS
         return ticket
 
@@ -78,6 +96,11 @@ class Tickets:
         """Whether ``ticket`` is good; it is not a second time."""
         self._forget_expired(now_ms)
         return self._expiry_ms.pop(ticket, None) is not None
+
+    def waiting(self, now_ms: int) -> int:
+        """How many may still be used."""
+        self._forget_expired(now_ms)
+        return len(self._expiry_ms)
 
     def _forget_expired(self, now_ms: int) -> None:
         for ticket, expiry_ms in list(self._expiry_ms.items()):
@@ -92,16 +115,39 @@ class Access:
     Args:
         settings: the key, the address that is listened on and the origins that may connect.
         open_paths: what is shown to everybody: the console's files, the health of the server.
+        siblings: the other workers of the server; None: there are none.
     """
 
-    def __init__(self, settings: Settings, open_paths: frozenset[str]) -> None:
-        self.tickets: Final = Tickets()
-        self.secrets: Final = ClientSecrets()
+    def __init__(
+        self, settings: Settings, open_paths: frozenset[str], siblings: Siblings | None = None
+    ) -> None:
         self._key = settings.api_key.encode() if settings.api_key else None
+        self.siblings: Final = siblings
+        self.tickets: Final = Tickets("" if siblings is None else siblings.name)
+        # Another key for the server is the end of the secrets that the old one gave.
+        self.secrets: Final = ClientSecrets(
+            None if siblings is None else hmac.digest(siblings.secret, self._key or b"", "sha256")
+        )
         self._open_paths = open_paths
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
         self._hosts = frozenset(urlsplit(origin).hostname for origin in self._origins)
         self._only_loopback = is_loopback(settings.host)
+        self._known: set[tuple[tuple[bytes, bytes], ...]] = set()
+
+    def knows(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether a request with such headers may pass everywhere, because one passed that was no upgrade.
+
+        Who asks a thousand times a second shows the same ones each time.
+        """
+        return _deciding(headers) in self._known
+
+    def remember(self, scope: Scope) -> None:
+        """A request has passed; those like it need not be checked again, unless its path is open to everybody."""
+        if scope["path"] in self._open_paths:
+            return
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known.add(_deciding(scope["headers"]))
 
     def check(self, visit: Visit, now_ms: int) -> None:
         """Let ``visit`` pass.
@@ -154,7 +200,10 @@ class Access:
 
 
 class AccessControl:
-    """ASGI middleware: checks every request and upgrade before anything else is done for it."""
+    """ASGI middleware: checks every request and upgrade before anything else is done for it.
+
+    What another worker asks has been checked there.
+    """
 
     def __init__(self, app: ASGIApp, access: Access, now_ms: Callable[[], int]) -> None:
         self._app = app
@@ -163,9 +212,34 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or raise what refuses it."""
-        if scope["type"] in ("http", "websocket"):
-            self._access.check(_visit(scope), self._now_ms())
+        siblings = self._access.siblings
+        if siblings is not None and siblings.is_inside(scope):
+            pass
+        elif scope["type"] == "http":
+            if not self._access.knows(scope["headers"]):
+                self._access.check(_visit(scope), self._now_ms())
+                self._access.remember(scope)
+        elif scope["type"] == "websocket":
+            await self._check_upgrade(_visit(scope))
         await self._app(scope, receive, send)
+
+    async def _check_upgrade(self, visit: Visit) -> None:
+        try:
+            self._access.check(visit, self._now_ms())
+        except ForbiddenError:
+            raise
+        except AccessError:
+            if visit.ticket is None or not await self._is_good_elsewhere(visit.ticket):
+                raise
+
+    async def _is_good_elsewhere(self, ticket: str) -> bool:
+        """Whether the worker that issued a ticket takes it."""
+        siblings = self._access.siblings
+        worker, _, _ = ticket.partition(".")
+        if siblings is None or siblings.path_of(worker) is None or not TICKET.fullmatch(ticket):
+            return False
+        reply = await siblings.request(worker, "POST", f"{TICKETS_PATH}/{ticket}")
+        return reply is not None and reply.status == 204
 
 
 def ticket_routes(access: Access, now_ms: Callable[[], int]) -> list[Route]:
@@ -205,17 +279,6 @@ def upgrade_key(scope: Scope) -> str | None:
     return shown_key(Headers(scope=scope)) or next(named, beside)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, a name or an address, means this machine and no other."""
-    name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _visit(scope: Scope) -> Visit:
     headers = Headers(scope=scope)
     is_upgrade = scope["type"] == "websocket"
@@ -230,6 +293,11 @@ def _visit(scope: Scope) -> Visit:
         ticket=ticket,
         is_upgrade=is_upgrade,
     )
+
+
+def _deciding(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    # A list is quicker than a generator, and this runs for every request.
+    return tuple([pair for pair in headers if pair[0] in DECIDING_HEADERS])
 
 
 def _hostname(host: str) -> str | None:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from gapless.serve.services import Services
 from gapless.serve.stream.registry import Streams
+from gapless.serve.workers.siblings import Siblings
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -26,21 +27,27 @@ class Health(msgspec.Struct, frozen=True):
     """What it serves without, and what that means, while it is ready; it heals by itself."""
 
 
-def routes(services: Services, streams: Streams) -> list[Route]:
+def routes(services: Services, streams: Streams, siblings: Siblings | None = None) -> list[Route]:
     """``/health/live`` and ``/health/ready``."""
 
     async def live(_: Request) -> Response:
         return _json({"live": True}, 200)
 
     async def ready(_: Request) -> Response:
-        health = health_of(services, streams)
+        health = health_of(services, streams, siblings)
         return _json(health, 200 if health.ready else 503)
 
     return [Route("/health/live", live), Route("/health/ready", ready)]
 
 
-def health_of(services: Services, streams: Streams) -> Health:
-    """Whether new work is welcome, and if not, why; and what does not work meanwhile."""
+def health_of(services: Services, streams: Streams, siblings: Siblings | None = None) -> Health:
+    """Whether new work is welcome, and if not, why; and what does not work meanwhile.
+
+    Args:
+        services: the engine.
+        streams: the open ones.
+        siblings: the other workers: one that answers is enough for the server to be ready.
+    """
     reasons = []
     if not services.ready:
         reasons.append("the models are not loaded yet")
@@ -48,7 +55,13 @@ def health_of(services: Services, streams: Streams) -> Health:
         reasons.append("the store is not open")
     if streams.draining:
         reasons.append("the server is stopping")
-    return Health(not reasons, tuple(reasons), tuple(_degraded(services)))
+    degraded = _degraded(services)
+    # While it retires its like go too, and others have taken their place.
+    if siblings is not None and siblings.missing and not streams.retiring:
+        degraded.append(
+            f"{siblings.missing} of {siblings.of} workers: they are being started; until then there is less room"
+        )
+    return Health(not reasons, tuple(reasons), tuple(degraded))
 
 
 def _degraded(services: Services) -> list[str]:

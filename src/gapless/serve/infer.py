@@ -36,6 +36,7 @@ from gapless.serve.kserve.ask import Asker
 from gapless.serve.kserve.codec import Question
 from gapless.serve.kserve.elements import check_json_size, read_elements, write_elements
 from gapless.serve.offload import in_executor, in_proportion
+from gapless.serve.quick.answers import WireAnswers
 from gapless.serve.services import Services
 
 NS_PER_MS: Final = 1_000_000
@@ -54,12 +55,13 @@ class Work(msgspec.Struct, frozen=True):
     """The steps are windows of one recording; the outputs are joined along a first axis."""
 
 
-def routes(services: Services, asker: Asker) -> list[Route]:
+def routes(services: Services, asker: Asker, wire_answers: WireAnswers) -> list[Route]:
     """The routes of the JSON face.
 
     Args:
         services: the engine.
         asker: puts questions to it, for all dialects.
+        wire_answers: is told of answers that may be asked for again.
     """
     default = services.settings.tensor_model
 
@@ -77,7 +79,12 @@ def routes(services: Services, asker: Asker) -> list[Route]:
         work = await plan(info, question, len(body))
         results = await _run(asker, info, question, work)
         size = sum(array.nbytes for result in results for array in result.outputs.values())
-        return _json(await in_proportion(services, lambda: write_answer(info, work, results), size))
+        payload = await in_proportion(services, lambda: write_answer(info, work, results), size)
+        if all(result.cached for result in results):
+            await wire_answers.keep(
+                body, question.model or default, question.version, info, payload
+            )
+        return _json(payload)
 
     async def plan(info: ModelInfo, question: InferQuestion, size_bytes: int) -> Work:
         if question.audio is not None:

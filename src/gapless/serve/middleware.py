@@ -7,6 +7,7 @@ Thread: the event loop's. Plain ASGI, for these run on the hot path.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Final
 
@@ -14,19 +15,31 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gapless.errors import GaplessError, TooLargeError
-from gapless.serve.problem import problem_response
+from gapless.serve.metrics.requests import Requests
+from gapless.serve.problem import dialect_of, problem_of, problem_response
 
 LOUD_PATHS: Final = ("/v1/", "/v2/models/", "/v2/repository/", "/v2/decode/", "/api/")
 """Requests elsewhere (the console's files, health probes) are logged for debugging only."""
 
+COMMON_PATHS: Final = frozenset({"/v1/infer", "/api/infer"})
+"""Those that are answered by the thousand each second are logged when something was amiss: a line takes as long as an
+answer. The metrics count them all."""
+
 log = structlog.get_logger(__name__)
+_root: Final = logging.getLogger()
 
 
 class Boundary:
-    """The outermost middleware: turns errors into answers and writes the canonical line of a request."""
+    """The outermost middleware: turns errors into answers, counts requests and writes the canonical line of each.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what serves.
+        requests: where they are counted.
+    """
+
+    def __init__(self, app: ASGIApp, requests: Requests) -> None:
         self._app = app
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, whatever happens."""
@@ -35,10 +48,15 @@ class Boundary:
             return
         began = time.perf_counter()
         status = 0
+        is_upgrade = scope["type"] == "websocket"
 
         async def watch(message: Message) -> None:
             nonlocal status
-            status = status or _status_of(message)
+            if not status:
+                status = _status_of(message)
+                if status and is_upgrade:
+                    # A connection lasts; what is told of it is how long it took to open.
+                    self._requests.add(scope, status, time.perf_counter() - began)
             await send(message)
 
         try:
@@ -46,15 +64,23 @@ class Boundary:
         except GaplessError as error:
             if status:
                 raise
-            await problem_response(error, scope["path"])(scope, receive, watch)
+            await self._refuse(error, scope, receive, watch)
         except Exception as error:
             # The supervisor of all requests: whatever broke, the server goes on.
             log.exception("request broke", path=scope["path"])
             if status:
                 raise
-            await problem_response(error, scope["path"])(scope, receive, watch)
+            await self._refuse(error, scope, receive, watch)
         finally:
-            _write_line(scope, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            if not (is_upgrade and status):
+                self._requests.add(scope, status, seconds)
+            _write_line(scope, status, seconds)
+
+    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        self._requests.reject(dialect_of(path), problem_of(error).code)
+        await problem_response(error, path)(scope, receive, send)
 
 
 class BodyLimit:
@@ -102,7 +128,10 @@ def _status_of(message: Message) -> int:
 
 def _write_line(scope: Scope, status: int, seconds: float) -> None:
     path = scope["path"]
-    write = log.info if path.startswith(LOUD_PATHS) else log.debug
+    is_loud = path.startswith(LOUD_PATHS) and (status >= 400 or path not in COMMON_PATHS)
+    if not is_loud and not _root.isEnabledFor(logging.DEBUG):
+        return
+    write = log.info if is_loud else log.debug
     client = scope.get("client")
     write(
         "request",

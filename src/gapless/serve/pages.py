@@ -1,8 +1,8 @@
 """The console: a folder of static files, held in memory.
 
-In: ``serve/console/``. Out: one route per file, and shorter ones for the pages ``/`` and ``/play``. Invariants: nothing
-outside the folder can be asked for, for there are no paths to join; a page may load nothing from anywhere else, and
-nobody may frame it. Thread: the event loop's (files are read once, at start).
+In: ``serve/console/``. Out: one route per file, and shorter ones for the pages ``/``, ``/play`` and ``/status``.
+Invariants: nothing outside the folder can be asked for, for there are no paths to join; a page may load nothing from
+anywhere else, and nobody may frame it. Thread: the event loop's (files are read once, at start).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 FOLDER: Final = "console"
 
-PAGES: Final = {"/index.html": "/", "/play.html": "/play"}
+PAGES: Final = {"/index.html": "/", "/play.html": "/play", "/status.html": "/status"}
 """Files that have a second address, which is the one that people see."""
 
 PAGE_HEADERS: Final = {

@@ -9,46 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
+import gc
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 
-from gapless.errors import ConfigError, MissingDependencyError
-from gapless.serve.access import is_loopback
+from gapless.serve.address import Addresses, Bound, check_exposure, check_grpc, listen, shown
 from gapless.serve.app import create_app
 from gapless.serve.health import health_of
 from gapless.serve.jobs.sse import Listeners
+from gapless.serve.quick.protocol import QuickHttp
 from gapless.serve.services import Services
 from gapless.serve.stream.heartbeat import Heartbeat
 from gapless.serve.stream.registry import Streams
+from gapless.serve.workers.siblings import Siblings
 from gapless.serve.wyoming.edge import WyomingEdge
-from gapless.settings import Settings
 
 if TYPE_CHECKING:
     from gapless.serve.kserve.grpc_server import GrpcEdge
 
-BACKLOG: Final = 512
-"""Connections that may wait to be accepted."""
-
 REQUESTS_DRAIN_S: Final = 5
 """What requests under way get to finish when the server stops; streams have had ``drain_ms`` before."""
-
-
-class Addresses(msgspec.Struct, frozen=True):
-    """Where a client on this machine finds the server."""
-
-    url: str
-    grpc: str | None
-    """``HOST:PORT`` of KServe over gRPC, where it is served."""
-    wyoming: str | None = None
-    """``HOST:PORT`` of Wyoming, where it is served."""
 
 
 class Server(uvicorn.Server):
@@ -57,16 +44,25 @@ class Server(uvicorn.Server):
     Args:
         services: the engine.
         on_ready: called with the addresses once connections are accepted.
+        bound: sockets that it shares with other workers; None: it binds its own.
+        siblings: the other workers; None: there are none.
     """
 
     def __init__(
-        self, services: Services, on_ready: Callable[[Addresses], None] | None = None
+        self,
+        services: Services,
+        on_ready: Callable[[Addresses], None] | None = None,
+        *,
+        bound: Bound | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         settings = services.settings
         check_exposure(settings)
         check_grpc(settings)
         self._settings = settings
-        app = create_app(services)
+        self._bound = bound
+        app = create_app(services, siblings)
+        self._state: Final = app.state
         self._grpc = None if settings.grpc_port < 0 else _grpc_edge(services, app)
         self._grpc_port = settings.grpc_port
         self.streams: Final[Streams] = app.state.streams
@@ -77,7 +73,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=partial(QuickHttp, door=app.state.quick),  # type: ignore[arg-type]  # made like a class
                 ws=Heartbeat,
                 # Twice the bound, so that it is the session that says which frame was too large.
                 ws_max_size=2 * settings.max_frame_bytes,
@@ -91,6 +87,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                backlog=settings.backlog,
+                timeout_keep_alive=settings.keep_alive_s,
                 timeout_graceful_shutdown=REQUESTS_DRAIN_S,
             )
         )
@@ -98,11 +96,14 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, and say where."""
         if self._grpc is not None:
-            host = self._socket.getsockname()[0]
-            self._grpc_port = await self._grpc.start(host, self._settings.grpc_port)
+            host, bound = self._socket.getsockname()[0], self._bound
+            port = self._settings.grpc_port if bound is None else bound.grpc_port
+            self._grpc_port = await self._grpc.start(host, port, is_shared=bound is not None)
         if self._wyoming is not None:
             self._wyoming_port = await self._wyoming.start(
-                self._settings.wyoming_host, self._settings.wyoming_port
+                self._settings.wyoming_host,
+                self._settings.wyoming_port,
+                None if self._bound is None else self._bound.wyoming,
             )
         await super().startup(sockets)
         if self._on_ready is not None and self.started:
@@ -125,17 +126,18 @@ class Server(uvicorn.Server):
         Raises:
             ConfigError: the address cannot be had.
         """
-        self._socket = listen(self._settings)
+        bound = self._bound
+        self._socket = listen(self._settings) if bound is None else bound.http
         with self._socket:
-            super().run(sockets or [self._socket])
+            super().run(sockets or [self._socket, *(() if bound is None else [bound.inside])])
 
     @property
     def addresses(self) -> Addresses:
         """Where a client on this machine finds the server."""
-        name = _shown(self._settings.host)
+        name = shown(self._settings.host)
         port = self._socket.getsockname()[1]
         grpc = None if self._grpc is None else f"{name}:{self._grpc_port}"
-        wyoming_name = _shown(self._settings.wyoming_host)
+        wyoming_name = shown(self._settings.wyoming_host)
         wyoming = None if self._wyoming is None else f"{wyoming_name}:{self._wyoming_port}"
         return Addresses(f"http://{name}:{port}", grpc, wyoming)
 
@@ -151,61 +153,15 @@ def run_server(services: Services, on_ready: Callable[[Addresses], None] | None 
     Raises:
         ConfigError: an address that other machines can reach, without a key; or one that cannot be had.
     """
-    server = Server(services, on_ready)
+
+    def ready(addresses: Addresses) -> None:
+        settle_heap()
+        if on_ready is not None:
+            on_ready(addresses)
+
+    server = Server(services, ready)
     with _terminable(), contextlib.suppress(KeyboardInterrupt):
         server.run()
-
-
-def listen(settings: Settings) -> socket.socket:
-    """A socket at the address of the settings.
-
-    Raises:
-        ConfigError: it cannot be had.
-    """
-    host, port = settings.host, settings.port
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host "
-            "or --port (0 picks a free one)",
-            param="port",
-        ) from error
-
-
-def _shown(host: str) -> str:
-    """How a client on this machine writes the address that is listened on."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
-    return f"[{shown}]" if ":" in shown else shown
-
-
-def check_exposure(settings: Settings) -> None:
-    """Refuse to be open to the network.
-
-    Raises:
-        ConfigError: not a loopback address, and no key.
-    """
-    if not is_loopback(settings.host) and not settings.api_key:
-        raise ConfigError(
-            f"{settings.host} can be reached from other machines, which needs a key; "
-            "set one with --api-key or GAPLESS_API_KEY, or listen on 127.0.0.1",
-            param="api_key",
-        )
-
-
-def check_grpc(settings: Settings) -> None:
-    """Refuse to serve gRPC without its library.
-
-    Raises:
-        MissingDependencyError: gRPC is asked for and not installed.
-    """
-    if settings.grpc_port >= 0 and importlib.util.find_spec("grpc") is None:
-        raise MissingDependencyError(
-            "serving over gRPC needs grpcio, which is not installed; run `pip install 'gapless[grpc]'`, or leave "
-            "--grpc-port out"
-        )
 
 
 def _grpc_edge(services: Services, app: Starlette) -> GrpcEdge:
@@ -214,8 +170,21 @@ def _grpc_edge(services: Services, app: Starlette) -> GrpcEdge:
 
     state = app.state
     return GrpcEdge(
-        services, state.asker, state.access, lambda: health_of(services, state.streams).ready
+        services,
+        state.asker,
+        state.access,
+        lambda: health_of(services, state.streams).ready,
+        state.requests,
     )
+
+
+def settle_heap() -> None:
+    """Let the collector leave out what is there when the process begins to serve: models, routes and kernels stay.
+
+    Going through them again and again took a sixth of the time of a call of a small model (measured).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextlib.contextmanager

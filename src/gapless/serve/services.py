@@ -14,6 +14,7 @@ from gapless.infer.inference import Inference
 from gapless.jobs.runner import Runner
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo, Wake
+from gapless.listen.recogniser.places import PlacesStats
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recording import RecordingEvent
 from gapless.settings import GuardName, Resolved, Settings
@@ -79,6 +80,10 @@ class Services(Protocol):
 
     def suppressed(self) -> dict[str, dict[GuardName, int]]:
         """Invented text that was dropped since the start, by recogniser and guard; of those that have guards."""
+        ...
+
+    def places(self) -> dict[str, PlacesStats]:
+        """Who hears and who waits, by recogniser; of those that are loaded and bounded by places."""
         ...
 
     def revision(self, model: str) -> str:

@@ -17,11 +17,14 @@ from gapless.serve.asr_v2.batch import read_wish
 from gapless.serve.asr_v2.dialect import CONTROLS, AsrV2Dialect
 from gapless.serve.recordings import RecordingEndpoint, Wish
 from gapless.serve.services import Services
+from gapless.serve.stream.policy import Policy
 from gapless.serve.stream.registry import Streams
 from gapless.serve.stream.websocket import websocket_route
 from gapless.serve.uploads import Uploads
 
 MAX_OPAQUE_CHARS: Final = 1000
+
+POLICY: Final = Policy(dialect="asr_v2")
 
 
 def routes(services: Services, streams: Streams, uploads: Uploads) -> list[Route | WebSocketRoute]:
@@ -31,7 +34,7 @@ def routes(services: Services, streams: Streams, uploads: Uploads) -> list[Route
         return read_wish(request, _model(request.path_params["model"]))
 
     return [
-        websocket_route("/v2/decode/stream/{model}", streams, _make_dialect),
+        websocket_route("/v2/decode/stream/{model}", streams, _make_dialect, policy=POLICY),
         Route(
             "/v2/decode/batch/{model}",
             RecordingEndpoint(services, uploads, wish),

@@ -24,7 +24,7 @@ from gapless.serve.uploads import Uploads
 
 PATH: Final = "/v1/listen"
 
-POLICY: Final = Policy(idle_timeout_ms=IDLE_MS)
+POLICY: Final = Policy(dialect="deepgram", idle_timeout_ms=IDLE_MS)
 
 
 def routes(services: Services, streams: Streams, uploads: Uploads) -> list[Route | WebSocketRoute]:

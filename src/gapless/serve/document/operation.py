@@ -35,7 +35,7 @@ class Socket(Struct, frozen=True):
 class Operation(Struct, frozen=True, kw_only=True):
     """One method at one address."""
 
-    method: Literal["get", "post", "delete"]
+    method: Literal["get", "post", "put", "delete"]
     path: str
     name: str
     """The operation's id, for programs."""

@@ -14,12 +14,15 @@ from gapless.serve.asr_v2.messages import Decoded
 from gapless.serve.config import Configuration
 from gapless.serve.document.asr_v2_operations import ASR_V2_OPERATIONS
 from gapless.serve.document.deepgram_operations import DEEPGRAM_OPERATIONS, DeepgramRefusal
+from gapless.serve.document.flags_operations import FLAGS_OPERATIONS
 from gapless.serve.document.infer_operations import INFER_OPERATIONS
 from gapless.serve.document.jobs_operations import JOBS_OPERATIONS
 from gapless.serve.document.kserve_operations import KSERVE_OPERATIONS
+from gapless.serve.document.metrics_operations import METRICS_OPERATIONS
 from gapless.serve.document.operation import Answer, Operation, Socket
 from gapless.serve.document.play_operations import PLAY_OPERATIONS
 from gapless.serve.document.realtime_operations import REALTIME_OPERATIONS
+from gapless.serve.document.status_operations import STATUS_OPERATIONS
 from gapless.serve.health import Health
 from gapless.serve.openai.messages import (
     Model,
@@ -337,6 +340,9 @@ OPERATIONS: Final = (
     *PLAY_OPERATIONS,
     *INFER_OPERATIONS,
     *KSERVE_OPERATIONS,
+    *STATUS_OPERATIONS,
+    *METRICS_OPERATIONS,
+    *FLAGS_OPERATIONS,
     Operation(
         method="post",
         path="/v1/tickets",

@@ -12,13 +12,21 @@ from typing import Final, final
 
 import msgspec
 
+from gapless.errors import GaplessError
 from gapless.infer.contract import ModelInfo
 from gapless.infer.engine.sequences import SequenceTable
 from gapless.infer.inference import Request, Result
+from gapless.serve.flags.call import CURRENT, is_on, serving
+from gapless.serve.flags.flags import Flags
+from gapless.serve.inferences.keeper import InferenceKeeper
+from gapless.serve.inferences.notice import current_notice
+from gapless.serve.inferences.records import next_us, record_of
 from gapless.serve.kserve.codec import Question
+from gapless.serve.kserve.messages import CallParameters
 from gapless.serve.offload import in_executor
 from gapless.serve.remember.models import RememberedModels
 from gapless.serve.services import Services
+from gapless.serve.traces import AskTimes
 
 REAP_S: Final = 1.0
 """Time between looks for sequences that nobody uses any more."""
@@ -35,13 +43,31 @@ class Asker:
 
     Args:
         services: the engine.
+        flags: say what is on for whom, where a call does not bring that along; None: all is on for everybody.
+        times: records how long questions take, for traces; None: nobody wants to know.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(
+        self, services: Services, flags: Flags | None = None, times: AskTimes | None = None
+    ) -> None:
         self._services = services
+        self._times = times
+        self._flags = flags
+        settings = services.settings
+        self.keeper: Final = (
+            InferenceKeeper(services.store, max_waiting=settings.store_max_waiting)
+            if settings.save_inferences
+            else None
+        )
+        """Keeps a row of each call; None: nobody wants them."""
         self._inference = services.inference
         self._remembered = RememberedModels(services)
         self._sequences = SequenceTable(services.inference)
+
+    @property
+    def traced(self) -> bool:
+        """Whether somebody wants to know how long questions take."""
+        return self._times is not None
 
     async def info_of(self, model: str, version: str | None) -> ModelInfo:
         """What a model takes and gives; it is loaded if it is not.
@@ -70,6 +96,14 @@ class Asker:
             GaplessError: as ``Inference.infer``.
             ProtocolError: a step of a sequence that is not open.
         """
+        flags = self._flags
+        if flags is None or flags.plain or CURRENT.get() is not None:
+            return await self._ask(model, version, question)
+        # A call over gRPC. Steps of a sequence are one session.
+        with serving(flags, str(question.parameters.sequence_id or "")):
+            return await self._ask(model, version, question)
+
+    async def _ask(self, model: str, version: str | None, question: Question) -> Result:
         asked = question.parameters
         request = Request(
             model=model,
@@ -77,13 +111,38 @@ class Asker:
             inputs=question.inputs,
             outputs=tuple(question.outputs) or None,
             live=asked.priority < BULK_PRIORITY,
+            alone=not is_on("batching"),
             timeout_ms=asked.timeout / US_PER_MS if asked.timeout else None,
         )
+        if self.keeper is None:
+            return await self._run(request, asked)
+        at_us = next_us()
+        notice = current_notice()
+        request_id = question.id or (notice.request_id if notice is not None else "")
+        try:
+            result = await self._run(request, asked)
+        except GaplessError as error:
+            # Nothing was promised that would have to wait for it.
+            record = record_of(request, error, at_us=at_us, request_id=request_id)
+            self.keeper.add(record)
+            raise
+        record = record_of(request, result, at_us=at_us, request_id=request_id)
+        if not await self.keeper.keep(record) and notice is not None:
+            notice.unsaved = True
+        return result
+
+    async def _run(self, request: Request, asked: CallParameters) -> Result:
+        if self._times is None:
+            return await self._put(request, asked)
+        return await self._times.timed(request.model, self._put(request, asked))
+
+    async def _put(self, request: Request, asked: CallParameters) -> Result:
+        model, version = request.model, request.version
         if asked.sequence_id:
             request = await self._sequences.bind_async(
                 request, asked.sequence_id, start=asked.sequence_start, end=asked.sequence_end
             )
-        elif asked.cache:
+        elif asked.cache and is_on("answers"):
             info = await self.info_of(model, version)
             if info.digest:
                 # The version is named, so that no newer one that comes meanwhile answers for it.

@@ -8,7 +8,7 @@ each that is none. Thread: the event loop's.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import grpc
@@ -16,8 +16,10 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from gapless.errors import GaplessError, TooLargeError
+from gapless.serve.inferences.notice import NOT_SAVED, WARNING_HEADER, noticed
 from gapless.serve.kserve.grpc_bounds import no_message
 from gapless.serve.kserve.grpc_status import Status, status_of
+from gapless.serve.metrics.requests import UNMATCHED, Requests
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """The largest message that comes in or goes out."""
@@ -27,6 +29,12 @@ MAX_SMALL_BYTES: Final = 64 * 1024
 
 QUIET: Final = ("/grpc.health.v1.Health/", "/inference.GRPCInferenceService/Server")
 """Probes are logged for debugging only."""
+
+GRPC: Final = "GRPC"
+"""As a method."""
+
+DIALECT: Final = "grpc"
+"""As a dialect, in metrics."""
 
 T = TypeVar("T")
 
@@ -48,6 +56,14 @@ class Context(Protocol):
         """Seconds until the caller gives up; None: never."""
         ...
 
+    def set_trailing_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        """What is sent behind the answer."""
+        ...
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:
+        """What the caller sent beside its messages."""
+        ...
+
     def peer(self) -> str:
         """Where the caller is."""
         ...
@@ -59,7 +75,7 @@ class Context(Protocol):
         ...
 
 
-def unary(path: str, answer: Callable[[bytes, Context], Awaitable[Any]]) -> Any:
+def unary(path: str, answer: Callable[[bytes, Context], Awaitable[Any]], requests: Requests) -> Any:
     """The handler of a method that answers one message with one."""
 
     async def write(data: bytes, context: Context) -> bytes:
@@ -67,24 +83,30 @@ def unary(path: str, answer: Callable[[bytes, Context], Awaitable[Any]]) -> Any:
         return serialised(message)
 
     async def serve(data: bytes, context: Context) -> bytes:
-        return await _guarded(path, context, write(data, context))
+        with noticed() as notice:
+            data = await _guarded(path, context, write(data, context), requests)
+        if notice.unsaved:
+            context.set_trailing_metadata(((WARNING_HEADER, NOT_SAVED),))
+        return data
 
     return grpc.unary_unary_rpc_method_handler(serve)
 
 
-def stream(path: str, answer: Callable[[Context], Awaitable[None]]) -> Any:
+def stream(path: str, answer: Callable[[Context], Awaitable[None]], requests: Requests) -> Any:
     """The handler of a method that reads and writes as it goes, one message or many; gRPC reads none before."""
 
     async def serve(_: object, context: Context) -> None:
-        await _guarded(path, context, answer(context))
+        await _guarded(path, context, answer(context), requests, lasts=True)
 
     return grpc.stream_stream_rpc_method_handler(serve)
 
 
-def refusal(path: str, status: Status) -> Any:
+def refusal(path: str, status: Status, requests: Requests) -> Any:
     """A handler that ends any call at once; no message is read."""
 
     async def serve(_: object, context: Context) -> None:
+        requests.of(GRPC, UNMATCHED, DIALECT).add(status.code.name, 0.0)
+        requests.reject(DIALECT, status.error)
         _write_line(path, context, status.code, 0.0)
         await context.abort(status.code, status.sentence, status.metadata)
 
@@ -123,7 +145,9 @@ def serialised(message: Any) -> bytes:
     return data
 
 
-async def _guarded(path: str, context: Context, work: Awaitable[T]) -> T:
+async def _guarded(
+    path: str, context: Context, work: Awaitable[T], requests: Requests, *, lasts: bool = False
+) -> T:
     began = time.perf_counter()
     code = grpc.StatusCode.CANCELLED
     try:
@@ -131,6 +155,7 @@ async def _guarded(path: str, context: Context, work: Awaitable[T]) -> T:
     except Exception as error:
         status = status_of(error)
         code = status.code
+        requests.reject(DIALECT, status.error)
         if not isinstance(error, GaplessError):
             log.exception("call broke", path=path)
         await context.abort(status.code, status.sentence, status.metadata)
@@ -138,14 +163,16 @@ async def _guarded(path: str, context: Context, work: Awaitable[T]) -> T:
         code = grpc.StatusCode.OK
         return answer
     finally:
-        _write_line(path, context, code, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        requests.of(GRPC, path, DIALECT).add(code.name, None if lasts else seconds)
+        _write_line(path, context, code, seconds)
 
 
 def _write_line(path: str, context: Context, code: grpc.StatusCode, seconds: float) -> None:
     write = log.debug if path.startswith(QUIET) else log.info
     write(
         "request",
-        method="GRPC",
+        method=GRPC,
         path=path,
         status=code.name,
         ms=round(seconds * 1000, 1),

@@ -2,7 +2,8 @@
 
 In: ``Services``, and what HTTP's side shares: the asker, who may come in, whether the server is ready.
 Out: a server that answers until it is stopped. Invariants: a caller without a key is refused before its message is
-read; what is not done here is refused with a sentence; no other server listens on the same port.
+read; what is not done here is refused with a sentence; no other server listens on the same port, but for workers of
+this one.
 Thread: the event loop's.
 
 There are no generated stubs: the methods are a table, and the messages come from ``infer/wire``.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import grpc
@@ -33,7 +35,9 @@ from gapless.serve.kserve.grpc_health import Health
 from gapless.serve.kserve.grpc_service import KServeService
 from gapless.serve.kserve.grpc_status import not_done, status_of
 from gapless.serve.kserve.grpc_stream import InferStream
+from gapless.serve.metrics.requests import Requests
 from gapless.serve.services import Services
+from gapless.serve.traces import called_by
 
 MAX_CALLS: Final = 1024
 """Calls at a time, streams among them; gRPC itself refuses one more with RESOURCE_EXHAUSTED."""
@@ -49,8 +53,6 @@ OPEN_METHODS: Final = frozenset(
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # Two servers that share a port would each get some of the calls.
-    ("grpc.so_reuseport", 0),
     # A peer that vanished without a word is noticed, and its streams end.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -67,6 +69,7 @@ class GrpcEdge:
         asker: puts questions to it, for all dialects.
         access: who may come in.
         is_ready: whether the server welcomes work.
+        requests: where calls are counted.
     """
 
     def __init__(
@@ -75,27 +78,32 @@ class GrpcEdge:
         asker: Asker,
         access: Access,
         is_ready: Callable[[], bool],
+        requests: Requests,
     ) -> None:
         self._services = services
+        self._requests = requests
         self._asker = asker
         self._stopping = asyncio.Event()
         self._streams: set[InferStream] = set()
-        self._service = KServeService(services, asker, is_ready)
+        self._service = KServeService(services, asker, is_ready, access.siblings)
         self._health = Health(is_ready, self._stopping)
-        self._door = Door(access, self._handlers())
+        self._door = Door(access, self._handlers(), requests)
         self._server: Any = None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, *, is_shared: bool = False) -> int:
         """Accept calls; returns the port, which is another where 0 was asked for.
 
         Args:
             host: an address of this machine.
             port: 0 picks a free one.
+            is_shared: whether other processes of this server listen there too.
 
         Raises:
             ConfigError: the address cannot be had.
         """
-        server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        # Two servers that share a port each get some of the calls: that is meant for workers of one server only.
+        options = (*OPTIONS, ("grpc.so_reuseport", int(is_shared)))
+        server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MAX_CALLS)
         server.add_generic_rpc_handlers((self._door,))
         try:
             bound: int = server.add_insecure_port(
@@ -115,6 +123,12 @@ class GrpcEdge:
         self._stopping.set()
         for each in self._streams:
             each.shut_down()
+        if self._server is not None:
+            await self._server.stop(grace_s)
+
+    async def retire(self, grace_s: float) -> None:
+        """Accept no more, and send clients elsewhere; calls and streams go on for ``grace_s`` at most."""
+        self._stopping.set()
         if self._server is not None:
             await self._server.stop(grace_s)
 
@@ -141,12 +155,14 @@ class GrpcEdge:
             f"{HEALTH}/Check": health.check,
             f"{HEALTH}/Watch": health.watch,
         }
-        return {path: unary(path, answer) for path, answer in unaries.items()} | {
-            path: stream(path, answer) for path, answer in streams.items()
+        requests = self._requests
+        return {path: unary(path, answer, requests) for path, answer in unaries.items()} | {
+            path: stream(path, answer, requests) for path, answer in streams.items()
         }
 
     async def _infer(self, data: bytes, context: Context) -> Any:
-        return await self._service.infer(data, context.time_remaining())
+        with self._called_by(context):
+            return await self._service.infer(data, context.time_remaining())
 
     async def _infer_stream(self, context: Context) -> None:
         call = InferStream(context, self._services, self._asker)
@@ -154,9 +170,14 @@ class GrpcEdge:
         if self._stopping.is_set():
             call.shut_down()
         try:
-            await call.run()
+            with self._called_by(context):
+                await call.run()
         finally:
             self._streams.discard(call)
+
+    def _called_by(self, context: Context) -> AbstractContextManager[None]:
+        """Whose trace the questions of a call belong to, where there are traces."""
+        return called_by(context.invocation_metadata()) if self._asker.traced else nullcontext()
 
 
 class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -165,10 +186,12 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     Args:
         access: who may come in.
         handlers: by the path of their method.
+        requests: where refusals are counted.
     """
 
-    def __init__(self, access: Access, handlers: dict[str, Any]) -> None:
+    def __init__(self, access: Access, handlers: dict[str, Any], requests: Requests) -> None:
         self._access = access
+        self._requests = requests
         self._handlers = handlers
 
     def service(self, handler_call_details: Any) -> Any:
@@ -179,8 +202,8 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
             try:
                 self._access.check(Visit(path=path, key=key), now_ms=0)  # only tickets expire
             except AccessError as error:
-                return refusal(path, status_of(error))
-        return self._handlers.get(path) or refusal(path, not_done(path))
+                return refusal(path, status_of(error), self._requests)
+        return self._handlers.get(path) or refusal(path, not_done(path), self._requests)
 
 
 def _reading(kind: Any, answer: Callable[[Any], Any]) -> Callable[[bytes, Context], Any]:

@@ -27,6 +27,8 @@ from gapless.serve.kserve.grpc_codec import (
 )
 from gapless.serve.offload import in_executor, in_proportion
 from gapless.serve.services import Services
+from gapless.serve.workers.everywhere import load_everywhere, unload_everywhere
+from gapless.serve.workers.siblings import Siblings
 
 
 class KServeService:
@@ -36,9 +38,17 @@ class KServeService:
         services: the engine.
         asker: puts questions to it, for all dialects.
         is_ready: whether the server welcomes work.
+        siblings: the other workers, which have models of their own; None: there are none.
     """
 
-    def __init__(self, services: Services, asker: Asker, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        asker: Asker,
+        is_ready: Callable[[], bool],
+        siblings: Siblings | None = None,
+    ) -> None:
+        self._siblings = siblings
         self._services = services
         self._models = services.inference.models
         self._asker = asker
@@ -97,12 +107,14 @@ class KServeService:
         _require_the_repository(request)
         facts.refuse_overrides(request.parameters)
         await in_executor(self._services, lambda: self._models.load(request.model_name))
+        await load_everywhere(self._siblings, request.model_name)
         return messages.RepositoryModelLoadResponse()
 
     async def unload_model(self, request: Any) -> Any:
         """Take a model out until it is loaded again."""
         _require_the_repository(request)
         await in_executor(self._services, lambda: self._models.unload(request.model_name))
+        await unload_everywhere(self._siblings, request.model_name)
         return messages.RepositoryModelUnloadResponse()
 
     async def infer(self, data: bytes, remaining_s: float | None) -> Any:

@@ -65,6 +65,11 @@ class Status(msgspec.Struct, frozen=True):
     sentence: str
     metadata: tuple[tuple[str, str], ...]
 
+    @property
+    def error(self) -> str:
+        """The code of the error."""
+        return dict(self.metadata)[ERROR_CODE]
+
 
 def status_of(error: BaseException) -> Status:
     """What ``error`` means to a client."""

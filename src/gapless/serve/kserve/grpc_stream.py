@@ -22,6 +22,7 @@ import structlog
 
 from gapless.errors import GaplessError, OverloadError
 from gapless.infer.wire import messages
+from gapless.serve.inferences.notice import NOT_SAVED, WARNING_HEADER, noticed
 from gapless.serve.kserve.ask import Asker
 from gapless.serve.kserve.codec import Question
 from gapless.serve.kserve.grpc_call import Context, serialised
@@ -136,13 +137,16 @@ class InferStream:
 
     async def _outcome(self, request: Any, question: Question) -> bytes:
         try:
-            result = await self._asker.ask(
-                request.model_name,
-                request.model_version or None,
-                within(question, self._context.time_remaining()),
-            )
+            with noticed() as notice:
+                result = await self._asker.ask(
+                    request.model_name,
+                    request.model_version or None,
+                    within(question, self._context.time_remaining()),
+                )
             answer = messages.ModelStreamInferResponse()
             response = answer.infer_response
+            if notice.unsaved:
+                response.parameters[WARNING_HEADER].string_param = NOT_SAVED
             await self._offload(lambda: fill_answer(response, result, question), size_of(result))
             if wants_final_mark(request):
                 mark_final(response)

@@ -47,24 +47,32 @@ from gapless.serve.kserve.messages import (
 )
 from gapless.serve.offload import in_executor, in_proportion
 from gapless.serve.services import Services
+from gapless.serve.workers.everywhere import load_everywhere, unload_everywhere
+from gapless.serve.workers.siblings import Siblings
 
 Endpoint: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 Body = TypeVar("Body", IndexRequest, LoadRequest)
 
 
-def routes(services: Services, asker: Asker, is_ready: Callable[[], bool]) -> list[Route]:
+def routes(
+    services: Services,
+    asker: Asker,
+    is_ready: Callable[[], bool],
+    siblings: Siblings | None = None,
+) -> list[Route]:
     """The routes of KServe.
 
     Args:
         services: the engine.
         asker: puts questions to it, for all dialects.
         is_ready: whether the server welcomes work.
+        siblings: the other workers, which have models of their own; None: there are none.
     """
     return [
         *_inference_routes(services, asker),
         *_server_routes(is_ready),
         *_model_routes(services),
-        *_repository_routes(services),
+        *_repository_routes(services, siblings),
     ]
 
 
@@ -147,8 +155,12 @@ def _model_routes(services: Services) -> list[Route]:
     ]
 
 
-def _repository_routes(services: Services) -> list[Route]:
+def _repository_routes(services: Services, siblings: Siblings | None) -> list[Route]:
     models = services.inference.models
+
+    def others(request: Request) -> Siblings | None:
+        """Whom to tell; what came from one of them is known there."""
+        return None if siblings is None or siblings.is_inside(request.scope) else siblings
 
     async def index(request: Request) -> Response:
         asked = await _body(request, IndexRequest)
@@ -159,12 +171,14 @@ def _repository_routes(services: Services) -> list[Route]:
         facts.refuse_overrides(asked.parameters)
         name, _ = _model(request)
         await in_executor(services, lambda: models.load(name))
+        await load_everywhere(others(request), name)
         return Response()
 
     async def unload(request: Request) -> Response:
         await _body(request, LoadRequest)
         name, _ = _model(request)
         await in_executor(services, lambda: models.unload(name))
+        await unload_everywhere(others(request), name)
         return Response()
 
     return [

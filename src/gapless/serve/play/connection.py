@@ -19,8 +19,9 @@ import structlog
 from gapless.errors import GaplessError
 from gapless.serve.play.messages import ChangedMessage, MistakeMessage
 from gapless.serve.play.session import Chunk, Order, PlaySession
+from gapless.serve.stream.channel import Channel, Gone
 from gapless.serve.stream.close import INTERNAL, OVERLOADED, RESTART, close_code_of
-from gapless.serve.stream.connection import CLOSE_TIMEOUT_S, Channel, Gone
+from gapless.serve.stream.connection import CLOSE_TIMEOUT_S
 from gapless.serve.stream.dialect import Frame
 from gapless.serve.stream.live import now_ms
 

@@ -21,7 +21,7 @@ from gapless.serve.services import Services
 from gapless.serve.stream.close import POLICY
 from gapless.serve.stream.live import now_ms
 from gapless.serve.stream.registry import REFUSAL_RETRY_MS, Streams
-from gapless.serve.stream.websocket import WebSocketChannel
+from gapless.serve.stream.websocket import WebSocketChannel, serve_elsewhere
 
 
 def routes(services: Services, streams: Streams) -> list[WebSocketRoute]:
@@ -49,7 +49,11 @@ class Players:
         Raises:
             OverloadError: there is no room for it.
         """
-        self._admit()
+        try:
+            self._admit()
+        except OverloadError as error:
+            await serve_elsewhere(websocket, self._streams, error)
+            return
         self._open += 1
         try:
             offered = SUBPROTOCOL in websocket.scope["subprotocols"]
@@ -63,10 +67,7 @@ class Players:
         await task
 
     def _admit(self) -> None:
-        if self._streams.draining:
-            raise OverloadError(
-                "the server is stopping; try again in a moment", retry_after_ms=REFUSAL_RETRY_MS
-            )
+        self._streams.check_open()
         most = self._services.settings.max_players
         if self._open >= most:
             raise OverloadError(

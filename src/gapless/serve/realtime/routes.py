@@ -35,7 +35,7 @@ BETA_HEADER: Final = "realtime=v1"
 SESSION_MS: Final = 3_600_000
 """How long a session lasts at most: an hour, as OpenAI's."""
 
-POLICY: Final = Policy(idle_timeout_ms=SESSION_MS)
+POLICY: Final = Policy(dialect="openai", idle_timeout_ms=SESSION_MS)
 """Clients keep connections for later, and send nothing meanwhile."""
 
 SECRET_S: Final = 600

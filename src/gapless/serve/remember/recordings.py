@@ -21,6 +21,7 @@ from gapless.cache.key import digest, struct_part
 from gapless.listen.events import Final as FinalEvent
 from gapless.listen.listener import ListenOptions
 from gapless.listen.recording import RecordingEvent
+from gapless.serve.flags.call import is_on
 from gapless.serve.offload import in_executor, in_keeping
 from gapless.serve.services import Services
 from gapless.serve.uploads import unix_ms
@@ -132,8 +133,8 @@ class RememberedRecordings:
 
 
 def asks_anew(headers: Headers) -> bool:
-    """Whether a request wants no remembered answer. Source: RFC 9111, section 5.2.1."""
-    return any(
+    """Whether a request wants no remembered answer, or is to get none. Source: RFC 9111, section 5.2.1."""
+    return not is_on("recordings") or any(
         part.strip().lower() in {"no-cache", "no-store"}
         for part in headers.get("cache-control", "").split(",")
     )

@@ -11,50 +11,21 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
+from gapless.serve.stream.channel import Channel, Gone
 from gapless.serve.stream.close import LOST, POLICY
 from gapless.serve.stream.dialect import Dialect, Frame
 from gapless.serve.stream.live import LiveStream, now_ms
+from gapless.serve.stream.messages import ErrorMessage
 from gapless.serve.stream.registry import Streams
+from gapless.serve.workers.passage import Passage
 
 CLOSE_TIMEOUT_S: Final = 1.0
 """How long a client that does not read is asked politely."""
 
 MAX_REPLIES: Final = 1000
 """Answers that may wait for a client that does not read."""
-
-
-class Gone(Exception):  # noqa: N818 - it is no error
-    """The other side has closed, with this code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code: Final = code
-
-
-class Channel(Protocol):
-    """What carries frames."""
-
-    async def receive(self) -> Frame:
-        """The next frame.
-
-        Raises:
-            Gone: there is none any more.
-        """
-        ...
-
-    async def send(self, frame: Frame) -> None:
-        """Send a frame; waits while the other side does not read.
-
-        Raises:
-            Gone: there is nobody any more.
-        """
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close; does nothing where that has happened."""
-        ...
 
 
 class Connection:
@@ -76,11 +47,13 @@ class Connection:
     async def run(self, first: LiveStream) -> None:
         """Serve until one side closes."""
         self._reply(first, self._dialect.greet(first.session))
-        live: LiveStream | None = first
-        while live is not None:
+        live: LiveStream | Passage | None = first
+        while isinstance(live, LiveStream):
             live = await self._attach(live)
+        if live is not None:
+            await live.carry(self._channel)
 
-    async def _attach(self, live: LiveStream) -> LiveStream | None:
+    async def _attach(self, live: LiveStream) -> LiveStream | Passage | None:
         """Carry ``live`` until it ends or the connection does; return the stream to go on with."""
         cut = live.attach()
         reader = asyncio.create_task(self._read(live))
@@ -100,6 +73,8 @@ class Connection:
             if isinstance(end, Exception) and not isinstance(end, Gone):
                 self._lose(live, LOST)
                 raise end
+        if isinstance(ends[0], Passage):
+            return ends[0]
         if cut.is_set():
             await self._close(live.session.close_code or POLICY)
             return None
@@ -109,7 +84,7 @@ class Connection:
             self._lose(live, ends[0].code if isinstance(ends[0], Gone) else LOST)
         return None
 
-    async def _read(self, live: LiveStream) -> LiveStream:
+    async def _read(self, live: LiveStream) -> LiveStream | Passage:
         """Pass frames to the session, until the client wants another one: return that."""
         session = live.session
         while True:
@@ -120,7 +95,7 @@ class Connection:
             self._reply(live, self._dialect.receive(frame, session, now_ms()))
             live.touch()
             if session.wish is not None:
-                return self._streams.exchange(live, session.wish)
+                return await self._streams.exchange(live, session.wish)
 
     async def _write(self, live: LiveStream) -> None:
         """Send what there is to say, and close when the session says so."""
@@ -133,6 +108,9 @@ class Connection:
             if message is not None:
                 for frame in self._dialect.say(message):
                     await self._channel.send(frame)
+                live.sent(message)
+                if isinstance(message, ErrorMessage):
+                    self._streams.counts.reject(session.dialect, message.code)
             elif session.close_code is not None:
                 await self._channel.close(*self._dialect.farewell(session.close_code))
                 return

@@ -23,6 +23,7 @@ from gapless.listen.events import Final as FinalEvent
 from gapless.listen.events import ListenEvent
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import Wake
+from gapless.observe.traces import Record
 from gapless.serve.services import Services
 from gapless.serve.stream.messages import HearingOptions, StreamOptions, with_options
 from gapless.serve.stream.work import (
@@ -54,10 +55,22 @@ class Hearing:
         services: the engine.
         session: the stream's name, under which its transcript is kept.
         wake: called from any thread when ``step`` has something to do.
+        alone: whether models are asked for its rows one by one, and never together with those of other streams.
+        record: takes how long what took, for its traces.
     """
 
-    def __init__(self, services: Services, session: str, wake: Wake | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        session: str,
+        wake: Wake | None = None,
+        *,
+        alone: bool = False,
+        record: Record | None = None,
+    ) -> None:
         self._services = services
+        self._alone = alone
+        self._record = record
         self._session = session
         self._wake = wake
         self._transcripts = 0
@@ -151,6 +164,15 @@ class Hearing:
             raise AssertionError("a session opens its stream before anything else")
         return self._listener
 
+    def _listen_options(self, options: StreamOptions) -> ListenOptions:
+        wanted = listen_options_of(self._services.listen_options, options)
+        if not self._alone and self._record is None:
+            return wanted
+        recognise = msgspec.structs.replace(
+            wanted.recognise, alone=self._alone, record=self._record
+        )
+        return msgspec.structs.replace(wanted, recognise=recognise)
+
     def _open(self, options: StreamOptions) -> Opened:
         if self._keeper is not None and self._listener is not None:
             kept = self._keeper.finish(self._listener.received_ms)
@@ -158,7 +180,7 @@ class Hearing:
         self.close()
         self._options = options
         self._format = options.audio
-        listen_options = listen_options_of(self._services.listen_options, options)
+        listen_options = self._listen_options(options)
         self._listener = self._services.open_listener(options.model, listen_options, self._wake)
         self._decoder = open_decoder(self._format)
         store = self._services.store
@@ -192,9 +214,7 @@ class Hearing:
     def _configure(self, change: HearingOptions) -> Heard:
         options = with_options(self._options, change)
         try:
-            events = self._heard_by.configure(
-                listen_options_of(self._services.listen_options, options)
-            )
+            events = self._heard_by.configure(self._listen_options(options))
         except GaplessError as error:
             return self._report([], error)
         self._options = options

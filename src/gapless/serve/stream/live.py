@@ -21,9 +21,11 @@ import structlog
 
 from gapless.errors import GaplessError
 from gapless.listen.recogniser.contract import Wake
+from gapless.serve.stream.account import Account
 from gapless.serve.stream.close import RESTART
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.held import Held
+from gapless.serve.stream.messages import ServerMessage
 from gapless.serve.stream.session import StreamSession
 from gapless.serve.stream.work import ConfigureJob, FinishJob, Heard, Job, Result
 
@@ -49,6 +51,7 @@ class LiveStream:
         executor: where it does, unless that is quick.
         keeping: where it waits for the store.
         bulk_turn: held while a job of a bulk stream runs: they take turns.
+        account: measures it.
     """
 
     def __init__(
@@ -58,8 +61,11 @@ class LiveStream:
         executor: Executor,
         keeping: Executor,
         bulk_turn: asyncio.Lock,
+        *,
+        account: Account | None = None,
     ) -> None:
         self.session = session
+        self._account = account or Account(session)
         self._hearing = make_hearing(self._wake)
         self._executor = executor
         self._keeping = keeping
@@ -95,8 +101,13 @@ class LiveStream:
 
     def touch(self) -> None:
         """Call after anything was told to the session."""
+        self._account.touched()
         self._work.set()
         self._tell_connection()
+
+    def sent(self, message: ServerMessage) -> None:
+        """Call after a message of the session was sent."""
+        self._account.sent(message, holds=self._held.holds)
 
     def _tell_connection(self) -> None:
         # A task that is woken for nothing costs as much as one that has something to do.
@@ -109,7 +120,6 @@ class LiveStream:
 
     async def run(self) -> None:
         """Do jobs until the session is finished."""
-        began = time.monotonic()
         session = self.session
         try:
             while not session.finished:
@@ -137,32 +147,31 @@ class LiveStream:
             if self._alarm is not None:
                 self._alarm.cancel()
             self._tell_connection()
-            log.info(
-                "stream",
-                session=session.name,
-                audio_ms=session.audio_ms,
-                finals=session.finals,
-                close_code=session.close_code,
-                seconds=round(time.monotonic() - began, 1),
-            )
+            log.info("stream", **self._account.close())
 
     async def _work_on(self, job: Job | None) -> None:
         """Do a job, or a step if there is none, and pass on what comes of it."""
         session = self.session
         self._woken = False
+        self._account.takes(job)
         try:
             async with self._turn():
                 result = await self._do(job)
         except GaplessError as error:
             session.failed(error)
         else:
-            session.done(result, now_ms())
+            self._tell(result)
         self._tell_connection()
+
+    def _tell(self, result: Result) -> None:
+        self.session.done(result, now_ms())
+        self._account.told(result, holds=self._held.holds)
 
     async def _do(self, job: Job | None) -> Result:
         hearing = self._hearing
 
         def hear() -> Result:
+            self._account.begins()
             return hearing.step() if job is None else hearing.do(job)
 
         if isinstance(job, FinishJob):
@@ -174,6 +183,7 @@ class LiveStream:
             result = hear()
         else:
             result = await self._in(self._executor, hear)
+        self._account.did(job, result)
         if not isinstance(result, Heard):
             return result
         is_fatal = not isinstance(job, ConfigureJob)
@@ -190,7 +200,8 @@ class LiveStream:
 
     def _keep(self, heard: Heard) -> asyncio.Future[Heard]:
         """Begin to keep the finals of what was heard."""
-        self._kept = self._loop.run_in_executor(self._keeping, lambda: self._hearing.keep(heard))
+        keep = self._account.keeping(heard, lambda: self._hearing.keep(heard))
+        self._kept = self._loop.run_in_executor(self._keeping, keep)
         return self._kept
 
     def _tell_kept(self, heard: Heard) -> None:
@@ -198,7 +209,7 @@ class LiveStream:
         told, rest = self._held.kept(heard)
         if rest is not None:
             self._keep(rest).add_done_callback(self._ring)
-        self.session.done(told, now_ms())
+        self._tell(told)
         self._tell_connection()
 
     def _turn(self) -> AbstractAsyncContextManager[None]:

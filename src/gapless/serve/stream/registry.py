@@ -17,13 +17,19 @@ from typing import Final
 import msgspec
 
 from gapless.errors import NotFoundError, OverloadError
+from gapless.observe.traces import Record
+from gapless.serve.flags.call import is_on
 from gapless.serve.services import Services
+from gapless.serve.stream.account import Account
 from gapless.serve.stream.close import RESTART
+from gapless.serve.stream.counts import StreamCounts
 from gapless.serve.stream.hearing import Hearing
 from gapless.serve.stream.live import LiveStream, now_ms
 from gapless.serve.stream.messages import ResumeMessage, StreamOptions
 from gapless.serve.stream.policy import NATIVE, Policy
 from gapless.serve.stream.session import StreamSession
+from gapless.serve.workers.passage import Passage, Passages
+from gapless.serve.workers.siblings import Siblings
 
 REFUSAL_RETRY_MS: Final = 2000
 """When to try again for a place."""
@@ -48,13 +54,33 @@ class StreamsStats(msgspec.Struct, frozen=True):
 
 
 class Streams:
-    """The open streams."""
+    """The open streams.
 
-    def __init__(self, services: Services) -> None:
+    Args:
+        services: the engine.
+        siblings: the other workers, which have streams of their own; None: there are none.
+        export: takes the traces of what they hear; None: nobody does.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        siblings: Siblings | None = None,
+        export: Record | None = None,
+    ) -> None:
         self._services = services
+        self._export = export
         self.settings: Final = services.settings
         self.draining = False
         """The server is stopping: nothing new is let in."""
+        self.retiring = False
+        """Another worker takes the place of this one: what is open here goes on, what is new goes there."""
+        # A session says which worker has it.
+        self._of_worker = "" if siblings is None else f"-{siblings.name}"
+        self.passages: Final = (
+            None if siblings is None else Passages(siblings, self.settings.max_frame_bytes)
+        )
+        """To the streams of other workers."""
         self._streams: dict[str, LiveStream] = {}
         """By session; those parked in the order in which they were."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,10 +91,15 @@ class Streams:
         )
         self._bulk_turn = asyncio.Lock()
         """Bulk streams take turns, so that together they keep one thread from the live ones."""
+        self.counts: Final = StreamCounts()
+
+    def sessions(self) -> list[StreamSession]:
+        """Of all streams that are open or parked; to be looked at, from any thread."""
+        return [live.session for live in list(self._streams.values())]
 
     def stats(self) -> StreamsStats:
         """A snapshot; may be taken from any thread."""
-        sessions = [live.session for live in list(self._streams.values())]
+        sessions = self.sessions()
         parked = sum(session.parked for session in sessions)
         return StreamsStats(
             connected=len(sessions) - parked,
@@ -76,37 +107,53 @@ class Streams:
             held_back=sum(not session.reading for session in sessions),
         )
 
-    def open(self, options: StreamOptions, policy: Policy = NATIVE) -> LiveStream:
+    def open(
+        self, options: StreamOptions, policy: Policy = NATIVE, *, client: str | None = None
+    ) -> LiveStream:
         """Begin a stream.
 
         Args:
             options: how it is to be heard.
             policy: what its dialect does otherwise.
+            client: address of who speaks; None: not known.
 
         Raises:
             OverloadError: there is no room for one more.
         """
         self._admit()
-        name = f"s{secrets.token_hex(10)}"
+        name = f"s{secrets.token_hex(10)}{self._of_worker}"
+        alone = not is_on("batching")
         session = StreamSession(
             name, secrets.token_urlsafe(24), self.settings, options, now_ms(), policy=policy
         )
+        lag_total = None if session.bulk else self.counts.lag(policy.dialect)
+        account = Account(session, client, lag_total, self._export)
         live = LiveStream(
             session,
-            lambda wake: Hearing(self._services, name, wake),
+            lambda wake: Hearing(self._services, name, wake, alone=alone, record=account.record),
             self._services.executor,
             self._keeping,
             self._bulk_turn,
+            account=account,
         )
         self._streams[name] = live
+        self.counts.open(policy.dialect)
         self.keep(live.run()).add_done_callback(lambda _: self._streams.pop(name, None))
         return live
 
-    def _admit(self) -> None:
-        if self.draining:
+    def check_open(self) -> None:
+        """Refuse what is new while it cannot be served to its end.
+
+        Raises:
+            OverloadError: the server is stopping, or this worker of it.
+        """
+        if self.draining or self.retiring:
             raise OverloadError(
                 "the server is stopping; try again in a moment", retry_after_ms=REFUSAL_RETRY_MS
             )
+
+    def _admit(self) -> None:
+        self.check_open()
         if self.stats().connected >= self.settings.max_sessions:
             raise OverloadError(
                 f"all {self.settings.max_sessions} streams are taken; try again in a moment, "
@@ -136,9 +183,15 @@ class Streams:
             raise NotFoundError("this stream cannot be resumed any more; open a new one")
         return live
 
-    def exchange(self, fresh: LiveStream, wish: ResumeMessage) -> LiveStream:
+    async def exchange(self, fresh: LiveStream, wish: ResumeMessage) -> LiveStream | Passage:
         """The stream that a connection lost, in place of the one it began with; that one, if it cannot be had."""
+        passages = self.passages
         try:
+            if passages is not None and passages.is_elsewhere(wish.session):
+                passage = await passages.resume(wish)
+                fresh.session.abandon()
+                fresh.touch()
+                return passage
             lost = self.find(wish)
         except NotFoundError as error:
             fresh.session.refuse(error)

@@ -35,6 +35,7 @@ from gapless.serve.stream.messages import (
     FlushMessage,
     KeepaliveMessage,
     Limits,
+    PartialMessage,
     ReadyMessage,
     ResumeMessage,
     ServerMessage,
@@ -142,6 +143,12 @@ class StreamSession:
         self.finished = False
         """All jobs are done; what is left is to send what is unsent."""
         self.finals = 0
+        self.partials = 0
+        self.warnings = 0
+        self.error: str | None = None
+        """Code of the last error that was said, or would have been to whoever listened."""
+        self._bytes_before = 0
+        """Received of streams that this one took the place of."""
         self.wish: ResumeMessage | None = None
         """Not None: the client wants to go on with another session, which is for the shell to grant."""
 
@@ -165,6 +172,11 @@ class StreamSession:
     def speaking(self) -> bool:
         """Whether there is something to send, be it only the end."""
         return len(self._outgoing) > 0 or self.close_code is not None
+
+    @property
+    def unsent(self) -> int:
+        """Messages that wait to be sent."""
+        return len(self._outgoing)
 
     @property
     def ending(self) -> bool:
@@ -192,6 +204,31 @@ class StreamSession:
     def bulk(self) -> bool:
         """Whether others go first."""
         return self._options.priority == "bulk"
+
+    @property
+    def dialect(self) -> str:
+        """Name of what its client speaks."""
+        return self._policy.dialect
+
+    @property
+    def rate_hz(self) -> int:
+        """Samples per second of what is heard."""
+        return self._options.audio.output_rate_hz
+
+    @property
+    def model(self) -> str | None:
+        """What hears it; None: it was not opened."""
+        return None if self._opened is None else self._opened.model
+
+    @property
+    def received_bytes(self) -> int:
+        """Audio received so far, and silence put in the place of what was lost."""
+        return self._bytes_before + self._meter.received
+
+    @property
+    def backlog_ms(self) -> int:
+        """Audio that waits to be heard."""
+        return self._lag_ms
 
     @property
     def audio_ms(self) -> int:
@@ -458,6 +495,7 @@ class StreamSession:
 
     def _open(self, options: StreamOptions) -> None:
         self._options = options
+        self._bytes_before += self._meter.received
         self._meters.append(Meter(options.audio))
         self._jobs.append(OpenJob(options, reopens=True))
 
@@ -534,6 +572,13 @@ class StreamSession:
     # --- messages ---------------------------------------------------------------------------------
 
     def _say(self, message: ServerMessage) -> None:
+        match message:
+            case PartialMessage():
+                self.partials += 1
+            case WarningMessage():
+                self.warnings += 1
+            case ErrorMessage():
+                self.error = message.code
         if self._muted:
             return
         self._outgoing.push(message)

@@ -13,8 +13,10 @@ from typing import TypeAlias
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from gapless.errors import OverloadError
+from gapless.serve.stream.channel import Gone
 from gapless.serve.stream.close import LOST
-from gapless.serve.stream.connection import Connection, Gone
+from gapless.serve.stream.connection import Connection
 from gapless.serve.stream.dialect import Dialect, Frame
 from gapless.serve.stream.policy import Policy
 from gapless.serve.stream.registry import Streams
@@ -43,7 +45,11 @@ def websocket_route(
 
     async def endpoint(websocket: WebSocket) -> None:
         dialect = make_dialect(websocket)
-        live = streams.open(dialect.options, policy)
+        try:
+            live = streams.open(dialect.options, policy, client=_client_of(websocket))
+        except OverloadError as error:
+            await serve_elsewhere(websocket, streams, error)
+            return
         offered = websocket.scope["subprotocols"]
         agreed = next((name for name in subprotocols if name in offered), None)
         try:
@@ -56,6 +62,30 @@ def websocket_route(
         await streams.keep(Connection(WebSocketChannel(websocket), streams, dialect).run(live))
 
     return WebSocketRoute(path, endpoint)
+
+
+async def serve_elsewhere(websocket: WebSocket, streams: Streams, refusal: OverloadError) -> None:
+    """Serve an upgrade by another worker that has a place for it.
+
+    Raises:
+        OverloadError: ``refusal``; none has, or there are no others.
+    """
+    if streams.passages is None:
+        raise refusal
+    try:
+        passage = await streams.passages.elsewhere(websocket.scope)
+    except OverloadError:
+        raise refusal from None
+    try:
+        await websocket.accept(passage.subprotocol)
+    except BaseException:
+        passage.give_up()
+        raise
+    await streams.keep(passage.carry(WebSocketChannel(websocket)))
+
+
+def _client_of(websocket: WebSocket) -> str | None:
+    return None if websocket.client is None else websocket.client.host
 
 
 class WebSocketChannel:

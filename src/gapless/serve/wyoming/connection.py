@@ -17,8 +17,9 @@ from gapless.serve.language import base_language
 from gapless.serve.offload import in_executor
 from gapless.serve.problem import problem_of
 from gapless.serve.services import Services
+from gapless.serve.stream.channel import Gone
 from gapless.serve.stream.close import DONE, LOST
-from gapless.serve.stream.connection import Connection, Gone
+from gapless.serve.stream.connection import Connection
 from gapless.serve.stream.dialect import Frame
 from gapless.serve.stream.messages import StreamOptions
 from gapless.serve.stream.policy import Policy
@@ -29,6 +30,8 @@ from gapless.serve.wyoming.utterance import AUDIO_STOP, UtteranceDialect
 from gapless.serve.wyoming.wire import Event, EventReader, encode
 
 READ_BYTES: Final = 64 * 1024
+
+POLICY: Final = Policy(dialect="wyoming")
 
 VAD_THRESHOLD: Final = 0.3
 PADDING_MS: Final = 400
@@ -56,6 +59,8 @@ class WyomingConnection:
         self._writer = writer
         self._services = services
         self._streams = streams
+        peer = writer.get_extra_info("peername")
+        self._client = peer[0] if peer else None
         self._events = EventReader(services.settings.max_frame_bytes)
         self._patience_s = services.settings.idle_timeout_ms / 1000
         self._wish: dict[str, Any] = {}
@@ -142,7 +147,7 @@ class WyomingConnection:
         try:
             audio = read(start.data, Audio)
             dialect = UtteranceDialect(await self._options(read(wish, Transcribe), audio))
-            live = self._streams.open(dialect.options, Policy())
+            live = self._streams.open(dialect.options, POLICY, client=self._client)
         except GaplessError as error:
             await self._answer(dialect, error)
         else:

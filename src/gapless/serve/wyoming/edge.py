@@ -8,13 +8,14 @@ is bounded; when it stops, utterances under way are answered first. Thread: the 
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from gapless.errors import ConfigError
-from gapless.serve.access import is_loopback
+from gapless.serve.address import is_loopback
 from gapless.serve.services import Services
 from gapless.serve.stream.registry import Streams
 from gapless.serve.wyoming.connection import WyomingConnection
@@ -43,14 +44,22 @@ class WyomingEdge:
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], WyomingConnection] = {}
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, shared: socket.socket | None = None) -> int:
         """Accept connections; returns the port, which is another where 0 was asked for.
+
+        Args:
+            host: an address of this machine.
+            port: 0 picks a free one.
+            shared: a socket that is bound there, and listens for several processes; None: one of its own.
 
         Raises:
             ConfigError: the address cannot be had.
         """
         try:
-            self._server = await asyncio.start_server(self._accept, host, port)
+            if shared is None:
+                self._server = await asyncio.start_server(self._accept, host, port)
+            else:
+                self._server = await asyncio.start_server(self._accept, sock=shared)
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {host}, port {port}, for Wyoming ({error.strerror}); choose another with "

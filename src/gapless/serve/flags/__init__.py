@@ -1,0 +1,1 @@
+"""Which optimisations are on for whom, while the server runs."""

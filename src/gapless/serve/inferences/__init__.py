@@ -1,0 +1,1 @@
+"""Calls of models as rows of the store."""

@@ -1,0 +1,87 @@
+"""What a call and the rows that are kept of it have to say to each other.
+
+In: a request. Out: its id for the rows; a warning for its answer when a row is not kept. Invariants: a warning is said
+in a header, and changes nothing else. Thread: the event loop's; a notice belongs to the task that serves its call and
+to the tasks it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+WARNING_HEADER: Final = "x-gapless-warning"
+NOT_SAVED: Final = "not_saved"
+
+REQUEST_ID_HEADER: Final = b"x-request-id"
+
+MOST_ID_BYTES: Final = 128
+
+
+@final
+class Notice:
+    """Of one call."""
+
+    __slots__ = ("request_id", "unsaved")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.unsaved = False
+        """A row of the call is not kept."""
+
+
+_CURRENT: Final[ContextVar[Notice | None]] = ContextVar("gapless_notice", default=None)
+
+
+def current_notice() -> Notice | None:
+    """That of the call that is being served."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def noticed(request_id: str = "") -> Iterator[Notice]:
+    """A notice for what is served inside."""
+    notice = Notice(request_id)
+    token = _CURRENT.set(notice)
+    try:
+        yield notice
+    finally:
+        _CURRENT.reset(token)
+
+
+@final
+class Noticing:
+    """ASGI middleware: gives each request a notice, and its answer the warning.
+
+    Args:
+        app: what serves.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with noticed(_request_id(scope)) as notice:
+
+            async def warn(message: Message) -> None:
+                if notice.unsaved and message["type"] == "http.response.start":
+                    header = (WARNING_HEADER.encode(), NOT_SAVED.encode())
+                    message["headers"] = [*message["headers"], header]
+                await send(message)
+
+            await self._app(scope, receive, warn)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID_HEADER:
+            return str(value[:MOST_ID_BYTES], "latin-1")
+    return ""

@@ -1,0 +1,1 @@
+"""What can be counted and timed of a server, for Prometheus at ``/metrics``."""

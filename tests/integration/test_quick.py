@@ -1,0 +1,270 @@
+"""The quick way: what goes through it, what does not, and that nobody can tell but by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from msgspec.structs import replace
+from starlette.types import Receive, Scope, Send
+
+from gapless.infer.inference import Inference
+from gapless.serve.access import Access
+from gapless.serve.quick.answers import LARGEST_BODY_BYTES, WireAnswers
+from gapless.serve.quick.door import QuickDoor
+from gapless.serve.quick.protocol import QuickHttp
+from gapless.settings import Settings
+from gapless.testing.models import FixedModels, FunctionModel, double
+from gapless.testing.server import running_server
+from gapless.testing.services import ScriptedServices
+
+LONG_WAY = b"the application"
+
+
+class Remembers:
+    """A door behind which "known" is known; it notes who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+
+    def may_pass(self, scope: dict[str, Any]) -> bool:
+        return bool(scope["path"] == "/quick")
+
+    def answer(self, question: bytes) -> bytes | None:
+        self.asked.append(question)
+        return b"remembered" if question == b"known" else None
+
+    def answered(self, scope: dict[str, Any], seconds: float) -> None:  # noqa: ARG002 - a door
+        assert seconds > 0
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it was sent."""
+    assert scope["type"] == "http"
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": LONG_WAY + b" got " + body[:64]})
+
+
+@pytest.fixture(scope="module")
+def door() -> Remembers:
+    return Remembers()
+
+
+@pytest.fixture(scope="module")
+def address(door: Remembers) -> Iterator[tuple[str, int]]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        application,
+        http=partial(QuickHttp, door=door),  # type: ignore[arg-type]  # made like a class
+        lifespan="off",
+        log_config=None,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: server.run([listening]))
+    thread.start()
+    yield listening.getsockname()
+    server.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def exchange(address: tuple[str, int], *pieces: bytes, answers: int = 1) -> bytes:
+    """Send pieces one after the other, and read until so many bodies have come, or the server closes."""
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.sendall(piece)
+            if len(pieces) > 1:
+                threading.Event().wait(0.02)
+        got = b""
+        while got.count(b"remembered") + got.count(b"\r\n0\r\n\r\n") < answers:
+            more = connection.recv(65536)
+            if not more:
+                break
+            got += more
+        return got
+
+
+def post(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: here", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+def test_what_is_remembered_is_answered_without_the_application(address: tuple[str, int]) -> None:
+    got = exchange(address, post("/quick", b"known"))
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert body == b"remembered"
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"content-length: 10\r\n" in head
+    assert b"\r\ndate: " in head
+    assert b"server" not in head.lower() or b"uvicorn" in head
+
+
+def test_what_is_not_goes_the_long_way_whole(address: tuple[str, int]) -> None:
+    assert LONG_WAY + b" got other" in exchange(address, post("/quick", b"other"))
+    assert LONG_WAY + b" got known" in exchange(address, post("/slow", b"known"))
+    assert LONG_WAY + b" got " in exchange(address, post("/quick", b""))
+
+
+def test_a_body_may_come_in_pieces(address: tuple[str, int]) -> None:
+    whole = post("/quick", b"known")
+    for cut in (1, 20, len(whole) - 5, len(whole) - 3):
+        assert exchange(address, whole[:cut], whole[cut:]).endswith(b"remembered")
+    assert exchange(address, *(whole[i : i + 1] for i in range(len(whole)))).endswith(b"remembered")
+
+
+def test_a_connection_takes_both_ways_in_turn(address: tuple[str, int]) -> None:
+    with httpx.Client(base_url="http://{}:{}".format(*address)) as client:
+        for _ in range(5):
+            assert client.post("/quick", content=b"known").content == b"remembered"
+            assert client.post("/quick", content=b"new").content == LONG_WAY + b" got new"
+            assert client.get("/quick").content == LONG_WAY + b" got "
+
+
+def test_pipelined_requests_are_answered_in_order(address: tuple[str, int]) -> None:
+    got = exchange(
+        address,
+        post("/quick", b"one") + post("/quick", b"known") + post("/slow", b"two"),
+        answers=3,
+    )
+    one, known = got.index(b"got one"), got.find(b"known")
+    assert one < known or known == -1
+    assert one < got.index(b"got two")
+    got = exchange(address, post("/quick", b"known") + post("/quick", b"known"), answers=2)
+    assert got.count(b"remembered") == 2
+
+
+def test_who_wants_to_be_told_to_continue_is(address: tuple[str, int]) -> None:
+    head, body = post("/quick", b"known", "Expect: 100-continue").split(b"known")[0], b"known"
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(1024).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(body)
+        assert LONG_WAY in connection.recv(65536)
+
+
+def test_a_connection_that_is_to_be_closed_is(address: tuple[str, int]) -> None:
+    got = exchange(address, post("/quick", b"known", "Connection: close"), answers=2)
+    assert b"connection: close" in got
+
+
+def test_a_large_body_is_not_waited_for(address: tuple[str, int], door: Remembers) -> None:
+    before = len(door.asked)
+    large = b"x" * (8 * LARGEST_BODY_BYTES)
+    assert LONG_WAY + b" got xxx" in exchange(address, post("/quick", large))
+    assert len(door.asked) == before
+
+
+def test_who_goes_away_in_the_middle_harms_nobody(address: tuple[str, int]) -> None:
+    for _ in range(3):
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(post("/quick", b"known")[:-2])
+    assert exchange(address, post("/quick", b"known")).endswith(b"remembered")
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[httpx.Client, FixedModels]]:
+    models = FixedModels(remembered_double())
+    settings = Settings(port=0, save=False, tensor_model="double", api_key="secret")
+    with (
+        Inference(models) as inference,
+        ScriptedServices(settings, inference=inference) as services,
+        running_server(services) as running,
+        httpx.Client(base_url=running.url, headers={"x-api-key": "secret"}) as client,
+    ):
+        yield client, models
+
+
+def remembered_double() -> FunctionModel:
+    """Twice what it is sent; with a digest, so that its answers are remembered."""
+    model = double()
+    return FunctionModel(replace(model.info, digest="d1"), model.run)
+
+
+def question(client: httpx.Client) -> bytes:
+    """A question that the model answers."""
+    shape = client.get("/v1/infer").json()["inputs"][0]
+    values = np.ones([abs(size) for size in shape["shape"]]).tolist()
+    return httpx.Request("POST", "http://x", json={"inputs": {shape["name"]: values}}).content
+
+
+def test_a_remembered_answer_is_the_same_byte_by_byte(
+    served: tuple[httpx.Client, FixedModels],
+) -> None:
+    client, _ = served
+    body = question(client)
+    first, second, *others = [client.post("/v1/infer", content=body) for _ in range(6)]
+    assert first.json()["cached"] is False
+    assert second.json()["cached"] is True
+    assert first.json()["outputs"] == second.json()["outputs"]
+    assert {other.content for other in others} == {second.content}
+    assert {other.headers["content-type"] for other in others} == {"application/json"}
+
+
+def test_the_door_is_closed_to_wrong_keys(served: tuple[httpx.Client, FixedModels]) -> None:
+    client, _ = served
+    body = question(client)
+    for _ in range(4):
+        client.post("/v1/infer", content=body)
+    for key in ("", "Secret", "secrets"):
+        refused = httpx.post(
+            client.base_url.join("/v1/infer"), content=body, headers={"x-api-key": key}
+        )
+        assert refused.status_code == 401
+    evil = {"x-api-key": "secret", "origin": "https://evil.example"}
+    assert (
+        httpx.post(client.base_url.join("/v1/infer"), content=body, headers=evil).status_code == 403
+    )
+
+
+def test_pages_of_other_origins_never_take_the_quick_way() -> None:
+    settings = Settings(allowed_origins=("https://app.example",))
+    with ScriptedServices(settings) as services:
+        access = Access(settings, frozenset())
+        quick = QuickDoor(WireAnswers(services), access)
+        plain = [(b"host", b"127.0.0.1")]
+        scope = {"path": "/v1/infer", "method": "POST", "headers": plain}
+        assert not quick.may_pass(scope)
+        access.remember(scope)
+        assert quick.may_pass(scope)
+        assert not quick.may_pass({**scope, "method": "GET"})
+        assert not quick.may_pass({**scope, "path": "/v1/other"})
+        with_origin = {**scope, "headers": [*plain, (b"origin", b"https://app.example")]}
+        access.remember(with_origin)
+        assert not quick.may_pass(with_origin)
+        quick.open = False
+        assert not quick.may_pass(scope)
+
+
+def test_an_answer_is_forgotten_with_its_model() -> None:
+    models = FixedModels(remembered_double())
+    with (
+        Inference(models) as inference,
+        ScriptedServices(Settings(port=0, tensor_model="double"), inference=inference) as services,
+    ):
+        answers = WireAnswers(services)
+        held = models.acquire("double")
+        info = held.model.info
+        held.release()
+        other = replace(info, digest="d2")
+        asyncio.run(answers.keep(b"q", "double", None, info, b"a"))
+        asyncio.run(answers.keep(b"of another", "double", None, other, b"a"))
+        asyncio.run(answers.keep(b"gone", "nowhere", None, info, b"a"))
+        assert answers.find(b"q") == b"a"
+        assert answers.find(b"of another") is None
+        assert answers.find(b"gone") is None
+        assert answers.find(b"never asked") is None
