@@ -37,6 +37,17 @@ export class Api {
     await this.#ask("health/ready");
   }
 
+  /** How the server does: targets, streams, models, caches; over the last minute. */
+  async status() {
+    return (await this.#ask("v1/status")).json();
+  }
+
+  /** The last hour, or what is newer than a moment. @param {number | null} sinceMs */
+  async history(sinceMs) {
+    const query = sinceMs === null ? "" : `?since_ms=${sinceMs}`;
+    return (await this.#ask(`v1/status/history${query}`)).json();
+  }
+
   /**
    * One page of transcripts, newest first; with `words`, those in which they were said.
    * @param {{words?: string, cursor?: string | null, signal?: AbortSignal}} query

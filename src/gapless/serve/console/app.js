@@ -6,6 +6,8 @@ import { openMicrophone } from "./capture.js";
 import { shortTime } from "./clock.js";
 import { byId, element } from "./dom.js";
 import { openFile } from "./file.js";
+import { FramePrint } from "./frame-print.js";
+import { FrameTimes } from "./frame-time.js";
 import { saveFile, toSrt, toText, toVtt } from "./formats.js";
 import { LagMeter, LevelMeter } from "./meters.js";
 import { Search } from "./search.js";
@@ -18,6 +20,8 @@ const waveform = new Waveform(byId("wave"));
 const level = new LevelMeter(byId("level"));
 const lag = new LagMeter(byId("lag"));
 const captions = new Captions();
+const frames = new FrameTimes();
+const framePrint = new FramePrint(byId("frames"), frames);
 const dialog = new TranscriptDialog(api, () => search.refresh(), explain);
 const search = new Search(api, (id) => dialog.open(id), explain);
 
@@ -52,14 +56,15 @@ async function listen() {
   try {
     source = await openSource();
     session = new Session(source, {
-      block: hear,
-      message: receive,
+      block: (samples) => frames.between(() => hear(samples)),
+      message: (message) => frames.between(() => receive(message)),
       lost: () => connected("wait", "reconnecting"),
       found: () => connected("live", "listening"),
     });
     const end = await session.run((options) => api.streamUrl(options), chosenOptions(), () => {
       captions.reset();
       waveform.reset(source.rateHz);
+      frames.reset();
       show("live");
       connected("live", "listening");
       requestAnimationFrame(drawFrame);
@@ -146,11 +151,13 @@ function receive(message) {
 }
 
 function drawFrame(now) {
+  frames.begin();
   waveform.draw(now);
   level.draw(now);
   const elapsed = shortTime(waveform.nowMs);
   // A text that is set lays the page out again, even if it is the same.
   if (byId("elapsed").textContent !== elapsed) byId("elapsed").textContent = elapsed;
+  framePrint.draw(now);
   if (session || !waveform.settled) requestAnimationFrame(drawFrame);
 }
 

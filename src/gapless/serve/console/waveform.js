@@ -151,8 +151,6 @@ export class Waveform {
 
   #drawBars(pen) {
     const middle = (this.#height - SCALE_HEIGHT) / 2;
-    const quiet = new Path2D();
-    const spoken = new Path2D();
     const newest = Math.floor(this.#viewMs / BAR_MS);
     const count = Math.ceil(this.#width / BAR_PITCH) + 1;
     let span = this.#spans.length - 1;
@@ -162,12 +160,10 @@ export class Waveform {
       const speech = span >= 0 && ms < this.#spans[span].endMs;
       // Quiet speech is what matters on the screen: the root brings it out.
       const half = Math.max(Math.sqrt(this.#peakOf(bar)) * middle, MIN_BAR_HEIGHT) * 0.94;
-      (speech ? spoken : quiet).roundRect(this.#x(ms), middle - half, BAR_WIDTH, 2 * half, 1.25);
+      // Plain rectangles: as one path, or with round ends, a frame costs the page nearly twice as much.
+      pen.fillStyle = speech ? this.#colours.accent : this.#colours.quiet;
+      pen.fillRect(this.#x(ms), middle - half, BAR_WIDTH, 2 * half);
     }
-    pen.fillStyle = this.#colours.quiet;
-    pen.fill(quiet);
-    pen.fillStyle = this.#colours.accent;
-    pen.fill(spoken);
   }
 
   #peakOf(bar) {
