@@ -32,6 +32,9 @@ COMMANDS: Final = {
     "config": "Show settings and where they came from.",
     "tune": "Try how this machine is used best.",
     "doctor": "Check what works on this machine.",
+    "monitor": "Watch a running server and microphone.",
+    "flags": "Turn optimisations on and off while the server runs.",
+    "load": "Put a load on a server, and say how it answers.",
     "bench": "Measure what Gapless claims.",
 }
 """Every sub-command with its short help, in the order of the help page; ``serve`` is ``gapless.cli.serve:serve``."""
