@@ -23,7 +23,8 @@ from gapless.bench.child import Task
 from gapless.bench.claims.claim import Claim
 from gapless.bench.harness import QUICK, Plan, run_cases, run_child
 from gapless.bench.report import Report
-from gapless.cli.bench import BrokenMessage, Options, run_bench
+from gapless.cli.bench_options import BrokenMessage, Options
+from gapless.cli.bench_run import run_bench
 from gapless.cli.main import main
 from gapless.errors import MissingDependencyError
 from gapless.testing import contenders

@@ -1,6 +1,7 @@
-"""One round of one contender, in a process of its own: ``python -m gapless.bench.child TASK``.
+"""One round of one contender, in a process of its own: ``python -m gapless.bench.child TASK [FILE]``.
 
-In: a ``Task`` as JSON. Out: an ``Answer`` as JSON on standard output; whatever a library prints goes to standard error.
+In: a ``Task`` as JSON. Out: an ``Answer`` as JSON on standard output, or in FILE where the program that starts this
+writes to standard output too; whatever a library prints goes to standard error.
 Invariants: the process ends when its standard input does, which is when its parent ends. Thread: main; one more watches
 the input.
 """
@@ -76,7 +77,8 @@ def figures_of(samples: Samples) -> dict[str, float]:
 
 def main() -> None:
     """Answer one task."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    target = sys.argv[2] if len(sys.argv) > 2 else os.dup(sys.stdout.fileno())
+    answers = open(target, "wb")  # noqa: PTH123, SIM115 - may be a descriptor; closed below
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     task = msgspec.json.decode(sys.argv[1], type=Task)
     end_with_parent()

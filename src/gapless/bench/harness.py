@@ -10,10 +10,12 @@ what is compared; this way the spread of the rounds shows it.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from tempfile import TemporaryFile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO, Final, TypeAlias
 
 import msgspec
@@ -77,6 +79,19 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """Ctrl-C was pressed: the last case is cut short, and those behind it are missing."""
 
 
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How a child is started."""
+
+    prefix: tuple[str, ...] = ()
+    """A program that starts it and looks at it; it may write to standard output itself."""
+    source: Path | None = None
+    """The folder that ``gapless`` is imported from; None: where this process has it from."""
+    extra_s: float = 0.0
+    """Time that this takes besides."""
+
+
+HERE: Final = Launch()
+
 Tell: TypeAlias = Callable[[Case, int, Contender], None]
 """Is told what is run next: the case, the round from 0, the contender."""
 
@@ -115,27 +130,44 @@ class _Rounds:
 
     def result(self, plan: Plan) -> CaseResult:
         """What there is so far."""
-        figures = {
-            name: {figure: spread([one[figure] for one in answers]) for figure in answers[0]}
-            for name, answers in self._answers.items()
-            if answers
-        }
-        verdicts = (judge(check, figures, proves=plan.proves) for check in self._case.checks)
-        return CaseResult(
-            name=self._case.name,
-            question=self._case.question,
-            unit=self._case.unit,
-            contenders=tuple(
-                ContenderResult(name=one.name, what=one.what, figures=figures.get(one.name, {}))
-                for one in self._case.contenders
-            ),
-            verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
-            error=self._error,
-            notes=self._case.notes,
-        )
+        return case_result(self._case, self._answers, plan, self._error)
 
 
-def run_child(contender: Contender, plan: Plan) -> Answer:
+def case_result(
+    case: Case,
+    answers: Mapping[str, Sequence[dict[str, float]]],
+    plan: Plan,
+    error: str = "",
+) -> CaseResult:
+    """What a case came to.
+
+    Args:
+        case: the question.
+        answers: figures of every round of each contender.
+        plan: what was asked for.
+        error: why it was given up.
+    """
+    figures = {
+        name: {figure: spread([one[figure] for one in rounds]) for figure in rounds[0]}
+        for name, rounds in answers.items()
+        if rounds
+    }
+    verdicts = (judge(check, figures, proves=plan.proves) for check in case.checks)
+    return CaseResult(
+        name=case.name,
+        question=case.question,
+        unit=case.unit,
+        contenders=tuple(
+            ContenderResult(name=one.name, what=one.what, figures=figures.get(one.name, {}))
+            for one in case.contenders
+        ),
+        verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
+        error=error,
+        notes=case.notes,
+    )
+
+
+def run_child(contender: Contender, plan: Plan, launch: Launch = HERE) -> Answer:
     """One round of one contender in a fresh process."""
     task = Task(
         module=contender.make.__module__,
@@ -144,15 +176,17 @@ def run_child(contender: Contender, plan: Plan) -> Answer:
         warm_up_s=plan.warm_up_s if contender.warm_up else 0.0,
         seconds=plan.seconds,
     )
-    timeout_s = START_TIMEOUT_S + plan.warm_up_s + plan.seconds + contender.extra_s
+    timeout_s = START_TIMEOUT_S + plan.warm_up_s + plan.seconds + contender.extra_s + launch.extra_s
+    command = [sys.executable, "-m", "gapless.bench.child", msgspec.json.encode(task).decode()]
     with (
-        TemporaryFile() as answers,
+        NamedTemporaryFile() as answers,
         TemporaryFile() as complaints,
         subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "gapless.bench.child", msgspec.json.encode(task).decode()],
+            [*launch.prefix, *command, *((answers.name,) if launch.prefix else ())],
+            env=environment_of(launch.source),
             # Nothing is written there: the child takes the end of the pipe for its parent's.
             stdin=subprocess.PIPE,
-            stdout=answers,
+            stdout=complaints if launch.prefix else answers,
             stderr=complaints,
             # Ctrl-C is for the parent, who ends its children itself.
             start_new_session=True,
@@ -171,6 +205,14 @@ def run_child(contender: Contender, plan: Plan) -> Answer:
         lines = _content(complaints).decode(errors="replace").strip().splitlines()
         last = " / ".join(lines[-LAST_LINES:]) or "it said nothing; run it again"
         return Answer(error=f"ended with status {status}: {last}")
+
+
+def environment_of(source: Path | None) -> dict[str, str]:
+    """Variables with which a Python imports ``gapless`` from a folder; those of this process where there is none."""
+    if source is None:
+        return dict(os.environ)
+    # Before what is installed: the path of an editable installation comes later.
+    return os.environ | {"PYTHONPATH": str(source)}
 
 
 def _content(file: IO[bytes]) -> bytes:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -62,6 +63,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """``ws://HOST:PORT/v1/stream``."""
     model: str
+    """Empty: the one that the server chooses."""
     streams: tuple[int, ...]
     """Numbers of the streams; each has its own words."""
     seconds: float
@@ -70,6 +72,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     paced: bool = True
     """False: everything at once, a stream after the other: what the server says when nobody else is there."""
     speech: str = str(SOUNDS)
+    api_key: str = ""
+    """Of a server that needs one."""
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,9 +136,12 @@ class Speaker(asyncio.Protocol):
         self._frames = _audio_frames(pcm)
         self._loop = asyncio.get_running_loop()
         query = (
-            f"model={task.model}&sample_rate={LISTEN_RATE_HZ}&encoding=pcm_s16le&save=false"
+            f"sample_rate={LISTEN_RATE_HZ}&encoding=pcm_s16le&save=false"
             f"&endpointing_ms={ENDPOINTING_MS}&padding_ms={PADDING_MS}"
         )
+        if task.model:
+            query += f"&model={task.model}"
+        self._api_key = task.api_key
         self._wire = ClientProtocol(
             parse_uri(f"{task.url}?{query}"), subprotocols=[Subprotocol(SUBPROTOCOL)]
         )
@@ -165,7 +172,10 @@ class Speaker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for a stream."""
         self._transport = cast("asyncio.Transport", transport)
-        self._wire.send_request(self._wire.connect())
+        request = self._wire.connect()
+        if self._api_key:
+            request.headers["Authorization"] = f"Bearer {self._api_key}"
+        self._wire.send_request(request)
         self._write()
 
     def data_received(self, data: bytes) -> None:
@@ -273,14 +283,11 @@ async def speak_all(task: Task) -> Report:
     audio_s = sum(len(pcm) for pcm in audio) / LISTEN_RATE_HZ
     speakers = [Speaker(number, pcm, task) for number, pcm in zip(task.streams, audio, strict=True)]
     del audio
-    async with asyncio.TaskGroup() as group:
-        gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
-        for speaker in speakers:
-            group.create_task(_connect(speaker, task, gate))
+    await connect_all(speakers, task.url)
     server, client = processor(task.server_pid), processor(os.getpid())
     began_ns = time.perf_counter_ns()
     if task.paced:
-        _speak_together(speakers)
+        speak_together(speakers, time.monotonic() + START_AFTER_S)
         await _wait([speaker.ended for speaker in speakers], audio_s / len(speakers) * 2)
     else:
         for speaker in speakers:
@@ -299,15 +306,26 @@ async def speak_all(task: Task) -> Report:
     return report
 
 
-async def _connect(speaker: Speaker, task: Task, gate: asyncio.Semaphore) -> None:
-    uri = parse_uri(task.url)
-    async with gate:
-        await asyncio.get_running_loop().create_connection(lambda: speaker, uri.host, uri.port)
-        await _wait([speaker.ready], 0)
+async def connect_all(speakers: list[Speaker], url: str) -> None:
+    """Have a stream for each, a few at a time; who is refused says so in its report."""
+    uri = parse_uri(url)
+    context = ssl.create_default_context() if uri.secure else None
+    gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
+
+    async def connect(speaker: Speaker) -> None:
+        async with gate:
+            await asyncio.get_running_loop().create_connection(
+                lambda: speaker, uri.host, uri.port, ssl=context
+            )
+            await _wait([speaker.ready], 0)
+
+    async with asyncio.TaskGroup() as group:
+        for speaker in speakers:
+            group.create_task(connect(speaker))
 
 
-def _speak_together(speakers: list[Speaker]) -> None:
-    began = time.monotonic() + START_AFTER_S
+def speak_together(speakers: list[Speaker], began: float) -> None:
+    """Let all speak from ``began`` on, their chunks spread evenly over the time of one."""
     for place, speaker in enumerate(speakers):
         speaker.speak(began + place / len(speakers) * CHUNK_MS / 1000)
 

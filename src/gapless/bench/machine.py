@@ -62,7 +62,7 @@ def machine() -> Machine:
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages={name: number for name in PACKAGES if (number := _version(name)) is not None},
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        commit=_commit(Path(__file__).parents[1]),
+        commit=commit_of(Path(__file__).parents[1]),
     )
 
 
@@ -98,7 +98,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit(folder: Path) -> str | None:
+def commit_of(folder: Path) -> str | None:
     """The commit of the checkout that ``folder`` lies in; None if it lies in none, or git is not here."""
     commit = _git(folder, "rev-parse", "HEAD")
     # An installed package may lie in somebody else's checkout, in its virtual environment for instance.

@@ -1,4 +1,4 @@
-"""What a bench says in the end: one struct for programs, lines for people.
+"""What a family of benches says in the end: one struct for programs, lines for people.
 
 In: results, the plan and the machine. Out: JSON, or text on a console. Invariants: nothing is said to people that is
 not in the JSON; figures of a trial say that they prove nothing. Thread: any.
@@ -30,7 +30,7 @@ MARKS: Final[dict[bool | None, tuple[str, str]]] = {
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
+    """A whole family, as one run measured it."""
 
     bench: str
     format: int = 1
@@ -40,6 +40,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     plan: Plan
     results: Results
+    error: str = ""
+    """Why it cannot be run here; there are no results then."""
 
     @property
     def red(self) -> bool:
@@ -50,32 +52,35 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def broken(self) -> bool:
-        """Whether a case could not be measured."""
-        return any(case.error for case in self.results.cases)
+        """Whether it, or a case of it, could not be measured."""
+        return bool(self.error) or any(case.error for case in self.results.cases)
 
 
 def print_report(report: Report, console: Console) -> None:
     """Write it for people."""
-    _print_machine(report, console)
-    for case in report.results.cases:
-        _print_case(case, console)
-    if report.results.interrupted:
-        console.print("\ninterrupted: what is missing was not measured", style="yellow")
+    print_machine(report.machine, report.began_at, console)
+    print_family(report, console)
 
 
-def _print_machine(report: Report, console: Console) -> None:
-    machine, plan = report.machine, report.plan
+def print_machine(machine: Machine, began_at: str, console: Console) -> None:
+    """Write what was measured on."""
     memory = f", {machine.memory_bytes / GIB:.1f} GiB" if machine.memory_bytes else ""
     virtual = " (virtual)" if machine.virtual else ""
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     lines = [
         f"{machine.cpu}{virtual}, {machine.usable_cpus} CPUs on {machine.physical_cpus} cores{memory}",
         f"{machine.system}, {machine.python}, {packages}",
-        f"commit {machine.commit or 'unknown'}, {report.began_at}",
-        f"rounds of each contender: {plan.rounds}, of {plan.seconds:g} s each, in processes of their own",
+        f"commit {machine.commit or 'unknown'}, {began_at}",
     ]
     for line in lines:
         console.print(line, style="dim", markup=False, highlight=False)
+
+
+def print_family(report: Report, console: Console) -> None:
+    """Write everything but the machine."""
+    machine, plan = report.machine, report.plan
+    line = f"rounds of each contender: {plan.rounds}, of {plan.seconds:g} s each, in processes of their own"
+    console.print(line, style="dim", markup=False, highlight=False)
     if machine.busy:
         line = (
             f"the machine was busy before (load {machine.load:.2f}): measure again when it is quiet"
@@ -83,6 +88,12 @@ def _print_machine(report: Report, console: Console) -> None:
         console.print(line, style="yellow", highlight=False)
     if not plan.proves:
         console.print("a quick trial: these figures prove nothing", style="yellow")
+    for case in report.results.cases:
+        _print_case(case, console)
+    if report.error:
+        console.print(f"cannot be run here: {report.error}", style="bold red", markup=False)
+    if report.results.interrupted:
+        console.print("\ninterrupted: what is missing was not measured", style="yellow")
 
 
 def _print_case(case: CaseResult, console: Console) -> None:

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from typing import Final
 
+from gapless.bench.claims.ablate import ABLATE_CLAIMS
+from gapless.bench.claims.api import API_CLAIMS
 from gapless.bench.claims.autoconfig import AUTOCONFIG_CLAIMS
 from gapless.bench.claims.batching import BATCHING_CLAIMS
 from gapless.bench.claims.cache import CACHE_CLAIMS
+from gapless.bench.claims.console import CONSOLE_CLAIMS
 from gapless.bench.claims.database import DATABASE_CLAIMS
 from gapless.bench.claims.inference import INFERENCE_CLAIMS
+from gapless.bench.claims.memory import MEMORY_CLAIMS
 from gapless.bench.claims.mic import MIC_CLAIMS
 from gapless.bench.claims.pool import POOL_CLAIMS
+from gapless.bench.claims.startup import STARTUP_CLAIMS
 from gapless.bench.claims.synth import SYNTH_CLAIMS
 from gapless.bench.claims.voice import VOICE_CLAIMS
 
 CLAIMS: Final = {
     claim.name: claim
     for claim in (
+        *API_CLAIMS,
         *VOICE_CLAIMS,
         *INFERENCE_CLAIMS,
         *POOL_CLAIMS,
@@ -30,6 +36,10 @@ CLAIMS: Final = {
         *SYNTH_CLAIMS,
         *DATABASE_CLAIMS,
         *AUTOCONFIG_CLAIMS,
+        *STARTUP_CLAIMS,
+        *MEMORY_CLAIMS,
+        *CONSOLE_CLAIMS,
+        *ABLATE_CLAIMS,
     )
 }
 """Every claim by its name, in the order of their families."""

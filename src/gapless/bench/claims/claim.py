@@ -7,7 +7,20 @@ from typing import Literal
 import msgspec
 
 Bench = Literal[
-    "inference", "pool", "batching", "voice", "mic", "synth", "database", "autoconfig", "cache"
+    "api",
+    "inference",
+    "pool",
+    "voice",
+    "mic",
+    "synth",
+    "database",
+    "cache",
+    "batching",
+    "autoconfig",
+    "startup",
+    "memory",
+    "console",
+    "ablate",
 ]
 """The command that measures a claim: ``gapless bench NAME``."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from gapless.bench.drive import Work, alone, in_threads
 from gapless.store.contract import SessionRecord
+from gapless.store.options import DEFAULT_BATCH_ROWS, StoreOptions
 from gapless.store.rows import session_parameters, utterance_parameters
 from gapless.store.sqlite.connection import connect_writer, transaction
 from gapless.store.sqlite.migrate import migrate
@@ -43,9 +44,10 @@ WORDS: Final = [
 
 
 @contextmanager
-def store(folder: str, *, callers: int) -> Iterator[Work]:
+def store(folder: str, *, callers: int, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[Work]:
     """Threads that keep an utterance at a time, each of its own session; those that wait together share a commit."""
-    with _database(folder) as path, closing(SqliteStore(path)) as kept:
+    options = StoreOptions(batch_rows=batch_rows)
+    with _database(folder) as path, closing(SqliteStore(path, options)) as kept:
 
         def stream(number: int) -> Callable[[], None]:
             session = _session(number)
