@@ -5,21 +5,32 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test long check lint format types imports browser triton audio database soak proto wheel lock clean
+.PHONY: help run test long check bench bench-check lint format types imports browser triton audio database deploy soak proto wheel lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
 
 run: .venv/.run ## start the server and the console on http://127.0.0.1:8000
 	$(BIN)/gapless serve
 
 test: .venv/.dev ## run the quick tests that need nothing but this checkout
-	$(BIN)/pytest -q -n auto -m "not long and not browser and not triton and not audio and not database"
+	$(BIN)/pytest -q -n auto -m "not long and not browser and not triton and not audio and not database and not deploy"
 
 long: .venv/.dev ## run the others: from end to end, under stress, many at a time
 	$(BIN)/pytest -q -n auto --dist loadgroup -m long
 
-check: lint types imports test long database triton audio browser ## everything this machine can check
+check: lint types imports test long database deploy triton audio browser ## everything this machine can check
+
+bench: .venv/.run ## measure everything that is claimed (an hour), and print the table
+	$(BIN)/gapless bench claims --json build/bench.json
+
+bench-check: .venv/.dev ## compare with the commit that this branch began at, in one run: BASE=, FAMILIES=
+	@rm -rf build/base && git worktree prune
+	@git worktree add --quiet --detach build/base "$(BASE)"
+	@trap 'git worktree remove --force build/base' EXIT; trap 'exit 130' INT TERM; \
+		$(BIN)/gapless bench check --base build/base $(FAMILIES)
+
+BASE ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -47,6 +58,9 @@ audio: .venv/.dev ## run the microphone on real PipeWire, PulseAudio and JACK, w
 
 database: .venv/.dev ## hold the stores and the cache against real PostgreSQL and Redis
 	$(BIN)/pytest -q -n auto -m database
+
+deploy: .venv/.dev ## hold the rules and the dashboard of deploy/ against a real Prometheus
+	$(BIN)/pytest -q -m deploy
 
 soak: .venv/.dev ## an hour of the microphone under stalls and a busy interpreter, and 10^9 samples through the ring
 	$(BIN)/python tools/soak_ring.py
