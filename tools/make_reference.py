@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import metrics_reference
 import play_reference
 
 from gapless import errors
@@ -76,6 +77,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "settings.md": settings_page(),
         ROOT / ".env.example": env_template(describe_settings()),
         FOLDER / "errors.md": errors_page(),
+        FOLDER / "metrics.md": metrics_reference.metrics_page(),
         FOLDER / "play-units.md": play_reference.units_page(),
         FOLDER / "play-transforms.md": play_reference.transforms_page(),
         FOLDER / "play-voices.md": play_reference.voices_page(),

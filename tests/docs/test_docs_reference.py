@@ -25,6 +25,7 @@ def test_every_page_that_is_made_exists_and_says_so() -> None:
         "cli.md",
         "settings.md",
         "errors.md",
+        "metrics.md",
         "play-units.md",
         "play-transforms.md",
         "play-voices.md",
