@@ -34,6 +34,9 @@ class LazyModels:
         self.is_loading = threading.Event()
         self.may_load = threading.Event()
 
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        return self._models.digest_of(name, version)
+
     def try_acquire(self, name: str, version: str | None = None) -> Held | None:
         return self._models.try_acquire(name, version) if self.may_load.is_set() else None
 

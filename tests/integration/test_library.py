@@ -245,11 +245,14 @@ def test_a_new_version_answers_once_it_has_loaded(tmp_path: Path, open_library: 
     put(tmp_path, "m", 2, number=1)
     library = open_library()
     old = library.acquire("m")
+    assert library.digest_of("m") == library.digest_of("m", "1") == old.model.info.digest
 
     put(tmp_path, "m", 7, number=2)
     look_twice(library)
 
     assert factor_of(library, "m") == 7
+    assert library.digest_of("m") not in (None, old.model.info.digest)
+    assert library.digest_of("m", "1") is library.digest_of("none") is None
     assert old.model.run({"x": np.ones((1, 3), np.float32)})["y"][0, 0] == 2
     old.release()
     with pytest.raises(ModelNotFoundError, match="served are: 2"):
@@ -363,6 +366,7 @@ def test_a_model_is_taken_out_and_put_back_by_hand(tmp_path: Path, open_library:
     library.unload("m")
     assert loader.open == 0
     assert status(library, "m").state == "UNLOADED"
+    assert library.digest_of("m") is None
     for ask in (library.acquire, library.try_acquire):
         with pytest.raises(ModelNotFoundError, match="unloaded by hand"):
             ask("m")

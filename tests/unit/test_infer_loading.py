@@ -29,6 +29,9 @@ class SlowModels:
         self.loaded = threading.Event()
         self.error: ModelError | None = None
 
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        return self.inner.digest_of(name, version)
+
     def try_acquire(self, name: str, version: str | None = None) -> Held | None:
         return self.inner.try_acquire(name, version) if self.loaded.is_set() else None
 
@@ -155,6 +158,9 @@ class ChangingModels:
 
     def __init__(self, *models: Model) -> None:
         self.now = FixedModels(*models)
+
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        return self.now.digest_of(name, version)
 
     def try_acquire(self, name: str, version: str | None = None) -> Held | None:
         return self.now.try_acquire(name, version)

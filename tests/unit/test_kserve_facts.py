@@ -33,6 +33,9 @@ class ListedModels:
     def index(self) -> list[ModelStatus]:
         return self._listed
 
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        return self._loadable.digest_of(name, version)
+
     def try_acquire(self, name: str, version: str | None = None) -> Held | None:
         return self._loadable.try_acquire(name, version)
 

@@ -119,8 +119,18 @@ class Cache(Protocol):
         *,
         version: str = "",
         pinned: bool = False,
+        shared: bool = True,
     ) -> None:
-        """Keep an answer that was computed elsewhere; a pinned one is never pushed out by others, and does not age."""
+        """Keep an answer that was computed elsewhere.
+
+        Args:
+            namespace: as for ``get``.
+            key: as for ``get``.
+            value: the answer.
+            version: as for ``get``.
+            pinned: it is never pushed out by others, and does not age.
+            shared: False: it stays in this process, and its key may be as long as it likes.
+        """
         ...
 
     def invalidate(self, namespace: Namespace, *, version: str | None = None) -> None:

@@ -127,6 +127,7 @@ class TieredCache:
         *,
         version: str = "",
         pinned: bool = False,
+        shared: bool = True,
     ) -> None:
         """See ``Cache.put``. What is pinned stays in this process: every server pins its own."""
         mark = self._memory.mark(namespace, version)
@@ -136,7 +137,7 @@ class TieredCache:
             return
         fresh = Fresh(value)
         stamp = None
-        if self._second is not None:
+        if shared and self._second is not None:
             stamp = (await self._second.get(Scope(namespace, version), None)).stamp
         self._keep(_Question(namespace, key, _never, mark), fresh, stamp)
 

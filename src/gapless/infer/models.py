@@ -70,6 +70,10 @@ class Models(Protocol):
         """
         ...
 
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        """The digest of the model that answers now; None if it is not loaded. Takes no lock, and raises nothing."""
+        ...
+
     def preload(self) -> None:
         """Load all that there is memory for, so that the first call is as fast as the others; blocks meanwhile."""
         ...

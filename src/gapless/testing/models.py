@@ -361,6 +361,11 @@ class FixedModels:
         """Models that are in use now, each as often as it is used."""
         self.closed = False
 
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        """See ``Models``."""
+        model = None if name in self._unloaded else self._found.get((name, version))
+        return None if model is None else model.info.digest
+
     def try_acquire(self, name: str, version: str | None = None) -> Held | None:
         """The model, unless it was unloaded by hand; see ``Models``."""
         model = self._found.get((name, version))

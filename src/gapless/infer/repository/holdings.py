@@ -62,6 +62,11 @@ class Holdings:
         self._residency.take(revision)
         return revision, revision.model
 
+    def at_hand(self, name: str, version: str | None) -> Model | None:
+        """What ``take`` would give, without using it; may be called at any time, by any thread."""
+        revision = self._at_hand.get(name, {}).get(version)
+        return None if revision is None else revision.model
+
     def give_back(self, revision: Revision, now_ns: int) -> Leaving:
         """Stop using it."""
         if self._residency.give_back(revision, now_ns):

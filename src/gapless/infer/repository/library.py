@@ -135,6 +135,11 @@ class Library:
                 if other is revision:
                     raise
 
+    def digest_of(self, name: str, version: str | None = None) -> str | None:
+        """See ``Models.digest_of``."""
+        model = self._holdings.at_hand(name, version)
+        return None if model is None else model.info.digest
+
     def index(self) -> list[ModelStatus]:
         """See ``Models.index``."""
         with self._lock:

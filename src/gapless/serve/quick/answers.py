@@ -9,18 +9,20 @@ The long way reads JSON, makes arrays, digests them, and writes JSON again, for 
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Final, final
 
 import msgspec
 
-from gapless.errors import GaplessError
+from gapless.cache.key import KEY_BYTES
 from gapless.infer.contract import ModelInfo
 from gapless.serve.remember.models import namespace_of
 from gapless.serve.services import Services
 
 LARGEST_BODY_BYTES: Final = 64 * 1024
-"""Of a question; a larger one takes longer to digest than the event loop should do one thing."""
+"""Of a question; a larger one is not worth its place as a key."""
+
+SMALLEST_BODY_BYTES: Final = KEY_BYTES
+"""Of a question, less one: shorter ones could be the digest of something else in the same namespace."""
 
 
 class _Kept(msgspec.Struct, array_like=True, frozen=True):
@@ -52,22 +54,16 @@ class WireAnswers:
 
     def find(self, question: bytes) -> bytes | None:
         """The answer to a question, if it is remembered and its model is still the one to ask."""
-        if len(question) > LARGEST_BODY_BYTES:
+        if not SMALLEST_BODY_BYTES < len(question) <= LARGEST_BODY_BYTES:
             return None
-        key = _key(question)
-        packed = self._cache.peek("inference", key) or self._cache.peek("embedding", key)
+        peek = self._cache.peek
+        packed = peek("inference", question) or peek("embedding", question)
         if packed is None:
             return None
         kept = _DECODER.decode(packed)
-        try:
-            held = self._models.try_acquire(kept.model, kept.version)
-        except GaplessError:  # the long way says what is wrong
+        if self._models.digest_of(kept.model, kept.version) != kept.digest:
             return None
-        if held is None:
-            return None
-        current = held.model.info.digest
-        held.release()
-        return kept.body if current == kept.digest else None
+        return kept.body
 
     async def keep(
         self, question: bytes, model: str, version: str | None, info: ModelInfo, answer: bytes
@@ -81,16 +77,14 @@ class WireAnswers:
             info: of the model that answered; it has a digest.
             answer: what is to be sent again.
         """
-        if len(question) > LARGEST_BODY_BYTES:
+        if not SMALLEST_BODY_BYTES < len(question) <= LARGEST_BODY_BYTES:
             return
         await self._cache.put(
             namespace_of(info),
-            _key(question),
+            # No digest, but the question itself: what a dictionary makes of it is quicker (measured), and it is never
+            # mistaken for one of tensors, for it is longer.
+            question,
             _ENCODER.encode(_Kept(model, version, info.digest, answer)),
             version=f"{info.name}/{info.version}",
+            shared=False,
         )
-
-
-def _key(question: bytes) -> bytes:
-    # Longer than the digests of tensors, with which it shares the namespace; and quicker than theirs (measured).
-    return sha256(question).digest()
