@@ -9,7 +9,7 @@ from gapless.bench.console import CLAIMED, console_cases
 from gapless.bench.harness import QUICK, run_cases
 from gapless.errors import MissingDependencyError
 
-pytestmark = [pytest.mark.browser, pytest.mark.long]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.timeout(300)

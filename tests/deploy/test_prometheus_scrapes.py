@@ -19,7 +19,6 @@ PATIENCE_S = 60.0
 KEY = "a-key-of-tests"
 
 
-@pytest.mark.long
 def test_the_server_is_scraped_its_figures_are_computed_and_no_alert_fires(tmp_path: Path) -> None:
     with ServeProcess(tmp_path, api_key=KEY, log_format="json") as server:
         config = tmp_path / "prometheus.yml"

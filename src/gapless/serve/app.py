@@ -74,7 +74,6 @@ OPEN_PATHS: Final = frozenset(
 )
 """What needs no key, besides the console's own files."""
 
-
 COMPRESSION_LEVEL: Final = 4
 """Half as long as the default, and a few percent larger (measured)."""
 
@@ -162,22 +161,19 @@ def create_app(services: Services, siblings: Siblings | None = None) -> Starlett
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    reaper = asyncio.create_task(app.state.asker.reap())
-    metrics_watcher = asyncio.create_task(app.state.metrics.watch())
-    status_sampler = asyncio.create_task(app.state.sampler.run())
-    flag_watcher = asyncio.create_task(app.state.flags.watch())
-    await infer.prepare(app.state.cache)
+    state = app.state
+    forever = (state.asker.reap(), state.metrics.watch(), state.sampler.run(), state.flags.watch())
+    tasks = [asyncio.create_task(work) for work in forever]
+    await infer.prepare(state.cache)
     yield
-    await app.state.streams.drain()
-    reaper.cancel()
-    flag_watcher.cancel()
-    metrics_watcher.cancel()
-    status_sampler.cancel()
-    app.state.metrics.close()
-    app.state.asker.close()
-    await app.state.cache.close()
-    if app.state.traces is not None:
-        await asyncio.to_thread(app.state.traces.close)
+    await state.streams.drain()
+    for task in tasks:
+        task.cancel()
+    state.metrics.close()
+    state.asker.close()
+    await state.cache.close()
+    if state.traces is not None:
+        await asyncio.to_thread(state.traces.close)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -199,7 +195,7 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
     return Middleware(
         CORSMiddleware,
         allow_origins=[origin.rstrip("/") for origin in origins],
-        allow_methods=["GET", "POST", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=[
             "authorization",
             "x-api-key",
@@ -207,6 +203,8 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
             "cache-control",
             "idempotency-key",
             "last-event-id",
+            "traceparent",
+            "x-session-id",
             HEADER_LENGTH,
         ],
         expose_headers=[
@@ -216,6 +214,7 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
             "retry-after-ms",
             "x-gapless-transcript-id",
             "x-gapless-ignored-fields",
+            "x-gapless-warning",
         ],
     )
 

@@ -35,7 +35,7 @@ from gapless.audio.device.portaudio_library import (
 )
 from gapless.audio.device.server import StreamCounts
 from gapless.errors import DeviceError
-from gapless.realtime.elastic import ElasticOptions, prepare_elastic
+from gapless.realtime.elastic import ElasticOptions, elastic_counts, prepare_elastic
 from gapless.realtime.native import NativeBlock
 
 SILENT_S: Final = 2.0
@@ -116,7 +116,13 @@ class PortAudioStream:
         state = self._state[0]
         counts = meter_counts(state["meter"])
         late = sum(int(state[player]["words"][LOST]) for player in ("main", "monitor"))
-        return msgspec.structs.replace(counts, xruns=counts.xruns + late)
+        ring = elastic_counts(self._state["main"]["elastic"])
+        return msgspec.structs.replace(
+            counts,
+            xruns=counts.xruns + late,
+            underrun_samples=ring.missing,
+            overrun_samples=ring.dropped + ring.overrun,
+        )
 
     def close(self) -> None:
         """Stop calling the function. Idempotent."""

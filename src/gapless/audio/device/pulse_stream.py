@@ -23,7 +23,7 @@ from gapless.audio.device.pulse_library import UNSET, BufferSizes, load_pulse
 from gapless.audio.device.pulse_player import FRAME_BYTES, LOST, PLAYER, on_room, on_underflow
 from gapless.audio.device.server import StreamCounts
 from gapless.errors import DeviceError
-from gapless.realtime.elastic import ElasticOptions, prepare_elastic
+from gapless.realtime.elastic import ElasticOptions, elastic_counts, prepare_elastic
 from gapless.realtime.native import MAX_FRAMES, NativeBlock
 
 _Role = Literal["ear", "main", "monitor"]
@@ -133,7 +133,13 @@ class PulseStream:
         state = self._state[0]
         counts = meter_counts(state["meter"])
         empty = sum(int(state[role]["words"][LOST]) for role in ("main", "monitor"))
-        return msgspec.structs.replace(counts, xruns=counts.xruns + empty)
+        ring = elastic_counts(self._state["main"]["elastic"])
+        return msgspec.structs.replace(
+            counts,
+            xruns=counts.xruns + empty,
+            underrun_samples=ring.missing,
+            overrun_samples=ring.dropped + ring.overrun,
+        )
 
     def close(self) -> None:
         """Stop calling the function. Idempotent."""

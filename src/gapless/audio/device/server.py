@@ -67,6 +67,10 @@ class StreamCounts(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int
     xruns: int
     """Blocks that the server says were lost or late."""
+    underrun_samples: int = 0
+    """Samples that the ring between two clocks did not have when they were due; 0 where there is none."""
+    overrun_samples: int = 0
+    """Samples that it had no room for, or too many of."""
     took: Spread
     """Time in the block function."""
     late: Spread

@@ -110,6 +110,8 @@ class Connection:
             block_frames=stream.block_frames,
             blocks=counts.blocks,
             xruns=counts.xruns,
+            underrun_samples=counts.underrun_samples,
+            overrun_samples=counts.overrun_samples,
             took=counts.took,
             late=counts.late,
         )

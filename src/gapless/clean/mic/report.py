@@ -42,6 +42,10 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     block_frames: int = 0
     blocks: int = 0
     xruns: int = 0
+    underrun_samples: int = 0
+    """Samples that the ring between two clocks did not have when they were due; 0 where one clock drives all."""
+    overrun_samples: int = 0
+    """Samples that it had no room for, or too many of."""
     took: Spread | None = None
     """Time in the engine's block."""
     late: Spread | None = None

@@ -344,6 +344,18 @@ MIC_BLOCKS: Final = _counter("mic_blocks", "Blocks of its audio callback.", "mic
 MIC_XRUNS: Final = _counter(
     "mic_xruns", "Overruns and underruns that the sound server reports.", "microphone", when=_MIC
 )
+MIC_UNDERRUN: Final = _counter(
+    "mic_ring_underrun_samples",
+    "Samples that the ring between two clocks did not have when they were due.",
+    "microphone",
+    when=_MIC,
+)
+MIC_OVERRUN: Final = _counter(
+    "mic_ring_overrun_samples",
+    "Samples that the ring between two clocks had no room for, or too many of.",
+    "microphone",
+    when=_MIC,
+)
 MIC_LATE_BLOCKS: Final = _counter(
     "mic_late_blocks", "Blocks for which the model's answer came too late.", "microphone", when=_MIC
 )

@@ -57,6 +57,8 @@ def add_microphones(out: Families, reports: Iterable[MicReport]) -> None:
         out.add(declared.MIC_RUNNING, report.running, name)
         out.add(declared.MIC_BLOCKS, engine.blocks, name)
         out.add(declared.MIC_XRUNS, stream.xruns, name)
+        out.add(declared.MIC_UNDERRUN, stream.underrun_samples, name)
+        out.add(declared.MIC_OVERRUN, stream.overrun_samples, name)
         out.add(declared.MIC_LATE_BLOCKS, engine.late_blocks, name)
         out.add(declared.MIC_OPENED, engine.opened, name)
         out.add(declared.MIC_INVALID, engine.invalid_samples, name)
