@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import httpx
-import pytest
 
 from gapless.testing.prometheus_server import running_prometheus
 from gapless.testing.serve_process import ServeProcess
