@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test long check bench bench-check lint format types imports browser triton audio database deploy soak proto wheel lock clean
+.PHONY: help run test long check suites bench bench-check lint format types imports browser triton audio database deploy soak proto wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -19,7 +19,9 @@ test: .venv/.dev ## run the quick tests that need nothing but this checkout
 long: .venv/.dev ## run the others: from end to end, under stress, many at a time
 	$(BIN)/pytest -q -n auto --dist loadgroup -m long
 
-check: lint types imports test long database deploy triton audio browser ## everything this machine can check
+check: test suites ## everything this machine can check
+
+suites: lint types imports long database deploy triton audio browser ## all of that but the quick tests
 
 bench: .venv/.run ## measure everything that is claimed (an hour), and print the table
 	$(BIN)/gapless bench claims --json build/bench.json
