@@ -53,6 +53,7 @@ from gapless.play.sound.unit import QUANTUM
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench-synth")]
 
 TRIAL_S = 0.05
+ATTEMPTS = 3
 SMALL = 'o1: s "saw*8"\no2: s "tri*4" # note "0 .. 3"\n'
 
 needs_compiler = pytest.mark.skipif(synth_cpp.compiler() is None, reason="needs a C++ compiler")
@@ -323,7 +324,14 @@ def test_blocks_are_timed_with_and_without_the_patterns() -> None:
 
 @pytest.mark.parametrize("name", ["NumPy", "bank", "bank, moving", "bank, 2 threads"])
 def test_most_voices_are_searched_for(name: str) -> None:
-    samples = tried(case_of("voices"), name)[name]
+    # Whether one voice is in time is the machine's affair: one that others hold up for a moment is asked again.
+    for attempt in range(ATTEMPTS):
+        try:
+            samples = tried(case_of("voices"), name)[name]
+            break
+        except AudioError:
+            if attempt == ATTEMPTS - 1:
+                raise
 
     assert 1 <= samples.figures["voices"] <= 64
     assert samples.figures["deviation_db"] < TOLERANCE_DB
