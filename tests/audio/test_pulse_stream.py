@@ -168,6 +168,7 @@ def test_an_unplugged_microphone_is_silence_and_a_replugged_one_is_heard_again(
     stream: PulseStream,
     tone: Samples,
 ) -> None:
+    before = stream.counts().underrun_samples
     desk.unplug()
     wait_until(lambda: stream.input == "", "the microphone is gone")
     assert stream.alive()
@@ -175,6 +176,8 @@ def test_an_unplugged_microphone_is_silence_and_a_replugged_one_is_heard_again(
         stream.use_input(None)
     with pulseaudio.recording(virtual.name) as recording:
         assert np.abs(recording.wait_for(RATE_HZ // 4)).max() == 0
+    # What the ring did not have is counted while others are given silence.
+    assert stream.counts().underrun_samples > before + RATE_HZ // 8
 
     desk.plug()
     stream.use_input("desk")
