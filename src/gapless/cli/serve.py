@@ -158,6 +158,7 @@ def banner(
     facts = {
         "Console": at.url,
         "Music": f"{at.url}/play",
+        "Status": f"{at.url}/status",
         "Interfaces": f"{at.url}/docs",
         "KServe": f"{at.url}/v2" + (f", and over gRPC at {at.grpc}" if at.grpc else ""),
         **({"Wyoming": at.wyoming} if at.wyoming else {}),
