@@ -34,7 +34,7 @@ def test_the_server_says_where_it_is_answers_there_and_stops_on_ctrl_c(tmp_path:
         assert server.stdout is not None
         assert server.stderr is not None
         try:
-            lines = [server.stdout.readline() for _ in range(7)]
+            lines = [server.stdout.readline() for _ in range(8)]
             found = re.search(r"http://127\.0\.0\.1:\d+", lines[1])
             assert found, lines
             with urllib.request.urlopen(f"{found[0]}/health/ready", timeout=30) as answer:
@@ -62,7 +62,7 @@ def test_the_server_answers_over_grpc_where_it_says(tmp_path: Path) -> None:
         assert server.stdout is not None
         assert server.stderr is not None
         try:
-            lines = [server.stdout.readline() for _ in range(7)]
+            lines = [server.stdout.readline() for _ in range(8)]
             found = re.search(r"over gRPC at (127\.0\.0\.1:\d+)", "".join(lines))
             assert found, lines
             with tritonclient.grpc.InferenceServerClient(found[1]) as client:
