@@ -246,6 +246,9 @@ def test_pages_of_other_origins_never_take_the_quick_way() -> None:
         with_origin = {**scope, "headers": [*plain, (b"origin", b"https://app.example")]}
         access.remember(with_origin)
         assert not quick.may_pass(with_origin)
+        long = {**scope, "headers": [*plain, (b"x-api-key", b"k" * 2000)]}
+        access.remember(long)
+        assert not quick.may_pass(long)
         quick.open = False
         assert not quick.may_pass(scope)
 

@@ -38,6 +38,9 @@ DECIDING_HEADERS: Final = frozenset({b"host", b"origin", b"authorization", b"x-a
 MAX_KNOWN: Final = 1024
 """Sets of such headers that are remembered."""
 
+MAX_KNOWN_BYTES: Final = 1024
+"""Of one set; without a key anybody on this machine may send what they like."""
+
 TICKET: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 TICKETS_PATH: Final = "/inside/tickets"
@@ -145,9 +148,12 @@ class Access:
         """A request has passed; those like it need not be checked again, unless its path is open to everybody."""
         if scope["path"] in self._open_paths:
             return
+        shown = _deciding(scope["headers"])
+        if sum(len(value) for _, value in shown) > MAX_KNOWN_BYTES:
+            return
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        self._known.add(_deciding(scope["headers"]))
+        self._known.add(shown)
 
     def check(self, visit: Visit, now_ms: int) -> None:
         """Let ``visit`` pass.

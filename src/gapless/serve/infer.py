@@ -25,6 +25,7 @@ from gapless.infer.contract import Array, ModelInfo, TensorInfo
 from gapless.infer.flux import digital_root, doubling, flux_positions, read_seed
 from gapless.infer.inference import Result
 from gapless.serve.infer_messages import (
+    INFER_PATHS,
     FluxAnswer,
     InferAnswer,
     InferQuestion,
@@ -102,8 +103,7 @@ def routes(services: Services, asker: Asker, wire_answers: WireAnswers) -> list[
         return _json((await services.cache.get("flux", key, compute)).value)
 
     return [
-        Route("/v1/infer", answer, methods=["GET", "POST"]),
-        Route("/api/infer", answer, methods=["GET", "POST"]),
+        *(Route(path, answer, methods=["GET", "POST"]) for path in INFER_PATHS),
         Route("/v1/flux/{seed}", flux),
     ]
 

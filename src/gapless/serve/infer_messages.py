@@ -6,12 +6,15 @@ Thread: any (immutable data).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gapless.serve.kserve.messages import MAX_TENSORS, CallParameters, TensorName
+
+INFER_PATHS: Final = ("/v1/infer", "/api/infer")
+"""Two addresses of the same: our own, and the name that some know it by."""
 
 
 class InferQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

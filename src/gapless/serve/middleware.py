@@ -15,15 +15,12 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gapless.errors import GaplessError, TooLargeError
+from gapless.serve.infer_messages import INFER_PATHS
 from gapless.serve.metrics.requests import Requests
 from gapless.serve.problem import dialect_of, problem_of, problem_response
 
 LOUD_PATHS: Final = ("/v1/", "/v2/models/", "/v2/repository/", "/v2/decode/", "/api/")
 """Requests elsewhere (the console's files, health probes) are logged for debugging only."""
-
-COMMON_PATHS: Final = frozenset({"/v1/infer", "/api/infer"})
-"""Those that are answered by the thousand each second are logged when something was amiss: a line takes as long as an
-answer. The metrics count them all."""
 
 log = structlog.get_logger(__name__)
 _root: Final = logging.getLogger()
@@ -128,7 +125,8 @@ def _status_of(message: Message) -> int:
 
 def _write_line(scope: Scope, status: int, seconds: float) -> None:
     path = scope["path"]
-    is_loud = path.startswith(LOUD_PATHS) and (status >= 400 or path not in COMMON_PATHS)
+    # Calls of models come by the thousand, and a line takes as long as an answer; the metrics count them all.
+    is_loud = path.startswith(LOUD_PATHS) and (status >= 400 or path not in INFER_PATHS)
     if not is_loud and not _root.isEnabledFor(logging.DEBUG):
         return
     write = log.info if is_loud else log.debug

@@ -12,10 +12,9 @@ from typing import Any, Final, final
 from gapless.serve.access import Access
 from gapless.serve.flags.calls import call_of
 from gapless.serve.flags.flags import Flags
+from gapless.serve.infer_messages import INFER_PATHS
 from gapless.serve.metrics.requests import Requests
 from gapless.serve.quick.answers import WireAnswers
-
-QUICK_PATHS: Final = frozenset({"/api/infer", "/v1/infer"})
 
 OK: Final = 200
 
@@ -39,7 +38,7 @@ class QuickDoor:
         requests: Requests | None = None,
     ) -> None:
         # Both addresses mean the same, and are counted as one.
-        self._count: Final = (requests or Requests()).of("POST", "/v1/infer").add
+        self._count: Final = (requests or Requests()).of("POST", INFER_PATHS[0]).add
         self._flags: Final = flags
         self._answers: Final = answers
         self._access: Final = access
@@ -50,7 +49,7 @@ class QuickDoor:
         """Whether a request of this ASGI scope may be answered here."""
         return (
             self.open
-            and scope["path"] in QUICK_PATHS
+            and scope["path"] in INFER_PATHS
             and scope["method"] == "POST"
             and self._access.knows(scope["headers"])
             and not any(name == b"origin" for name, _ in scope["headers"])
