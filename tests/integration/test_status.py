@@ -87,7 +87,7 @@ def test_a_status_tells_what_was_asked_of_the_server(server: RunningServer) -> N
 
     native = next(dialect for dialect in status.dialects if dialect.dialect == "native")
     # The calls, the one that was refused, and the upgrade of the stream; statuses come on top.
-    assert native.per_s * status.window_s >= CALLS + 2 - 0.01
+    assert round(native.per_s * status.window_s) >= CALLS + 2
     assert native.errors_per_s == 0
     assert native.took is not None
     assert status.streams.most == 7
@@ -96,7 +96,7 @@ def test_a_status_tells_what_was_asked_of_the_server(server: RunningServer) -> N
     assert status.streams.lag.count > 0
     assert status.streams.lag.p50_ms <= status.streams.lag.p95_ms <= status.streams.lag.p99_ms
     detector = next(model for model in status.models if model.name == "silero_vad")
-    assert detector.rows_per_s * status.window_s >= 2 * CALLS
+    assert round(detector.rows_per_s * status.window_s) >= 2 * CALLS
     assert detector.compute is not None
     assert detector.queue is not None
     assert sum(status.rejected_per_s.values()) > 0
