@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,10 +84,13 @@ def serve(resolved: Resolved) -> None:
         return
 
     from gapless.engine import Engine
-    from gapless.serve.server import run_server
 
-    with Engine(resolved) as engine:
-        engine.start()
+    with Engine(resolved) as engine, ThreadPoolExecutor(1) as starter:
+        # The models load while the server is imported: each takes about half a second.
+        started = starter.submit(engine.start)
+        from gapless.serve.server import run_server
+
+        started.result()
         model, key_source = engine.default_model(), resolved.sources["api_key"]
         table = start_table(resolved, read_facts(settings.data_path), columns())
         run_server(

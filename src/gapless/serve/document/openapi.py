@@ -2,7 +2,8 @@
 
 In: the table of operations and the structs they speak of. Out: one JSON document, made once. Invariants: schemas are
 those of the very structs that requests are read into and answers written from, so they cannot drift; the page loads
-nothing from anywhere else. Thread: the event loop's (both answers are held in memory).
+nothing from anywhere else. Thread: the event loop's; the document is made in ``services.executor``, for whoever asks
+first: it takes a second that nobody should wait for when a server starts (measured).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from gapless.serve.document.field_docs import field_docs
 from gapless.serve.document.operation import Operation
 from gapless.serve.document.operations import ABOUT, ERRORS, GROUPS, OPERATIONS
+from gapless.serve.offload import in_executor
 from gapless.serve.pages import PAGE_HEADERS
 from gapless.serve.problem import dialect_of
 from gapless.serve.services import Services
@@ -33,12 +35,12 @@ SECURITY: Final = {
 }
 
 
-def routes(_: Services) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     """``/openapi.json`` and ``/docs``; not in the document that they show."""
-    document = msgspec.json.encode(build_document())
     page = (resources.files("gapless.serve") / PAGE).read_bytes()
 
     async def show_document(_: Request) -> Response:
+        document = await in_executor(services, _document_json)
         headers = {"cache-control": "no-cache"}
         return Response(document, headers=headers, media_type="application/json")
 
@@ -49,6 +51,11 @@ def routes(_: Services) -> list[Route]:
         Route("/openapi.json", show_document, include_in_schema=False),
         Route("/docs", show_page, include_in_schema=False),
     ]
+
+
+@cache
+def _document_json() -> bytes:
+    return msgspec.json.encode(build_document())
 
 
 @cache
