@@ -4,6 +4,10 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 
+# Compiled Python is kept, whatever the environment says: without, each of the many programs that the tests start
+# reads the whole source again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test long check suites bench bench-check lint format types imports browser triton audio database deploy soak proto wheel lock clean
 
@@ -103,5 +107,5 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.run
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@

@@ -62,6 +62,7 @@ def batch(server: RunningServer, **request: Any) -> httpx.Response:
     return httpx.post(f"{server.url}/v2/decode/batch/{model}", timeout=20, **request)
 
 
+@pytest.mark.long
 def test_the_text_grows_and_the_end_is_one_complete(server: RunningServer, speech: bytes) -> None:
     with open_stream(server, "scripted?opaque=mine") as socket:
         send(socket, speech)
@@ -156,6 +157,7 @@ def test_over_capacity_the_upgrade_is_refused(inference: Inference) -> None:
 # --- recordings -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_recording_says_the_same_in_every_form(server: RunningServer, speech: bytes) -> None:
     speech = speech[:160_000]
     answers = [

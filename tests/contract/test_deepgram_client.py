@@ -101,6 +101,7 @@ def text_of(result: ListenV1Results) -> str:
     return result.channel.alternatives[0].transcript
 
 
+@pytest.mark.long
 def test_a_live_stream_is_results_then_metadata(client: V1Client, speech: bytes) -> None:
     with client.connect(
         model="nova-3",
@@ -145,6 +146,7 @@ def test_a_live_stream_is_results_then_metadata(client: V1Client, speech: bytes)
     assert [each["parameter"] for each in metadata.model_dump()["warnings"]] == ["diarize"]
 
 
+@pytest.mark.long
 def test_finalize_is_answered_and_the_stream_goes_on(client: V1Client, speech: bytes) -> None:
     with client.connect(model="scripted", encoding="linear16", sample_rate=16_000) as socket:
         send(socket, speech[:96_000])  # ends within speech
@@ -216,6 +218,7 @@ def test_a_recording_is_one_answer(client: V1Client, speech: bytes) -> None:
     assert answer.metadata.model_info[model]["name"] == "scripted"
 
 
+@pytest.mark.long
 def test_where_transcripts_are_kept_so_is_what_is_said_here(
     inference: Inference, http: httpx.Client, speech: bytes, tmp_path: Path
 ) -> None:

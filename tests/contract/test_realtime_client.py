@@ -122,6 +122,7 @@ def update(**audio_input: Any) -> RealtimeTranscriptionSessionCreateRequestParam
     return {"type": "transcription", "audio": {"input": heard}}
 
 
+@pytest.mark.long
 def test_a_turn_that_the_voice_ends_has_its_events_in_order(
     server: RunningServer, speech: Samples
 ) -> None:
@@ -200,6 +201,7 @@ def test_two_items_are_told_apart_by_their_ids_and_follow_one_another(
         assert deltas(of_item) == of_item[-1].transcript == WORDS
 
 
+@pytest.mark.long
 def test_a_connection_is_used_again_with_another_format_and_its_times_go_on(
     server: RunningServer, speech: Samples
 ) -> None:
@@ -228,6 +230,7 @@ def test_a_connection_is_used_again_with_another_format_and_its_times_go_on(
     assert starts[2] - starts[1] == pytest.approx(length_ms, abs=200)
 
 
+@pytest.mark.long
 def test_the_beta_has_its_own_shapes(server: RunningServer, speech: Samples) -> None:
     async def talk() -> list[Any]:
         async with (
@@ -338,6 +341,7 @@ def test_who_has_no_good_key_is_refused_before_the_upgrade(server: RunningServer
     assert run(talk("realtime", "openai-insecure-api-key.ek_made_up")) == 401
 
 
+@pytest.mark.long
 def test_what_is_not_served_is_an_error_that_names_the_event_and_the_session_goes_on(
     server: RunningServer, speech: Samples
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_message_of_ours_is_read_by_tritonclient_and_back() -> None:
     assert messages.ModelInferRequest.FromString(read.SerializeToString()) == ours
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["gapless.infer.wire.messages", "tritonclient.grpc"])
 def test_one_process_holds_our_messages_and_those_of_tritonclient(first: str) -> None:
     code = f"import {first}\nimport tritonclient.grpc\nimport gapless.infer.wire.messages"

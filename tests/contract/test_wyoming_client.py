@@ -158,6 +158,7 @@ def test_what_was_streamed_is_the_transcript(server: RunningServer, speech: byte
     run(ask())
 
 
+@pytest.mark.long
 def test_a_connection_may_bring_utterances_of_any_format(
     server: RunningServer, load_speech: LoadSpeech, speech: bytes
 ) -> None:
@@ -185,6 +186,7 @@ def test_a_connection_may_bring_utterances_of_any_format(
     run(ask())
 
 
+@pytest.mark.long
 def test_all_that_was_said_between_start_and_stop_is_one_transcript(
     server: RunningServer, load_speech: LoadSpeech
 ) -> None:
@@ -323,6 +325,7 @@ def test_events_that_nobody_knows_are_passed_over(server: RunningServer, speech:
     run(ask())
 
 
+@pytest.mark.long
 def test_a_client_that_vanishes_leaves_nothing_behind(inference: Inference, speech: bytes) -> None:
     settings = Settings(port=0, wyoming_port=0, save=False)
 
@@ -342,6 +345,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(inference: Inference, spee
         run(ask(server))
 
 
+@pytest.mark.long
 def test_who_says_nothing_is_let_go(inference: Inference, speech: bytes) -> None:
     settings = Settings(port=0, wyoming_port=0, save=False, idle_timeout_ms=100)
 

@@ -63,6 +63,7 @@ def reader(
     monkeypatch.setattr(api, "_default_engine", engine)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(("code", "printed"), blocks("python"))
 def test_the_python_of_the_documentation_runs(

@@ -72,6 +72,7 @@ def test_a_file_and_its_samples_give_the_same_words(
     assert any(isinstance(event, SpeechEnd) for event in events)
 
 
+@pytest.mark.long
 def test_an_open_file_is_heard_like_its_path_and_progress_goes_up_to_its_end(
     engine: Engine, speech_dir: Path, transcript: Transcript
 ) -> None:
@@ -123,6 +124,7 @@ def test_closing_the_iterator_frees_the_model(engine: Engine, speech_dir: Path) 
     assert api.transcribe(speech_dir / SENTENCE, engine=engine).text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("block", "error", "advice"),
     [

@@ -99,6 +99,7 @@ def test_wrong_usage_is_told_before_anything_is_heard(arguments: list[str], comp
     assert complaint in result.stderr
 
 
+@pytest.mark.long
 def test_closing_the_results_early_stops_what_runs_and_begins_nothing_more(tmp_path: Path) -> None:
     long = tmp_path / "long.wav"
     write_audio(long, (np.zeros(8000, np.float32) for _ in range(900)), 8000)

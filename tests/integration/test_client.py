@@ -71,6 +71,7 @@ def texts(events: list[ServerMessage]) -> list[str]:
     return [event.text for event in events if isinstance(event, FinalMessage)]
 
 
+@pytest.mark.long
 def test_samples_go_in_and_events_come_out(server: RunningServer, speech: Samples) -> None:
     async def talk() -> list[ServerMessage]:
         async with Client(server.ws_url) as client, client.stream() as stream:
@@ -87,6 +88,7 @@ def test_samples_go_in_and_events_come_out(server: RunningServer, speech: Sample
     assert len(texts(events)) > 1
 
 
+@pytest.mark.long
 def test_the_same_audio_says_the_same_however_it_is_encoded(
     server: RunningServer, speech: Samples
 ) -> None:
@@ -107,6 +109,7 @@ def test_the_same_audio_says_the_same_however_it_is_encoded(
     assert run(lambda: talk(stereo, channels=2)) == plain
 
 
+@pytest.mark.long
 def test_options_reach_the_server(server: RunningServer, speech: Samples) -> None:
     async def talk() -> list[ServerMessage]:
         async with Client(server.url) as client:
@@ -123,6 +126,7 @@ def test_options_reach_the_server(server: RunningServer, speech: Samples) -> Non
     assert all(event.words == () for event in events if isinstance(event, FinalMessage))
 
 
+@pytest.mark.long
 def test_flush_and_configure_work_while_the_stream_goes_on(
     server: RunningServer, speech: Samples
 ) -> None:
@@ -149,6 +153,7 @@ def test_flush_and_configure_work_while_the_stream_goes_on(
     assert not any(isinstance(event, PartialMessage) for event in rest)
 
 
+@pytest.mark.long
 def test_a_file_is_streamed_to_its_end(server: RunningServer, speech_dir: Path) -> None:
     async def talk() -> list[ServerMessage]:
         async with Client(server.url) as client:
@@ -304,6 +309,7 @@ def test_samples_that_the_encoding_cannot_carry_are_refused(
         run(talk)
 
 
+@pytest.mark.long
 def test_a_frame_is_never_larger_than_the_server_takes() -> None:
     settings = Settings(port=0, save=False, max_frame_bytes=2048)
 

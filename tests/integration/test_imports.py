@@ -44,6 +44,7 @@ def test_importing_the_package_loads_none_of_its_libraries() -> None:
     assert loaded_after("import gapless") == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_the_help_and_version_of_the_command_load_no_library(option: str) -> None:
     code = f"from gapless.cli.main import main\nmain([{option!r}], standalone_mode=False)"
@@ -52,6 +53,7 @@ def test_the_help_and_version_of_the_command_load_no_library(option: str) -> Non
     assert "msgspec" not in output_of(f"{code}\nimport sys\nprint(*sys.modules)")[-1].split()
 
 
+@pytest.mark.long
 def test_the_help_of_a_command_loads_no_model_or_audio_library() -> None:
     commands = ("serve", "transcribe", "listen", "denoise", "models", "config", "doctor", "bench")
     code = "from gapless.cli.main import main\n" + "\n".join(
@@ -61,6 +63,7 @@ def test_the_help_of_a_command_loads_no_model_or_audio_library() -> None:
     assert loaded_after(code) == set()
 
 
+@pytest.mark.long
 def test_the_client_needs_no_model_library() -> None:
     heavy = loaded_after("import gapless\ngapless.Client")
 
@@ -101,6 +104,7 @@ def test_the_module_runs_as_the_command() -> None:
     assert result.stdout.startswith("gapless ")
 
 
+@pytest.mark.long
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     command = subprocess.Popen(
         [sys.executable, "-m", "gapless", "config", "template"],

@@ -266,6 +266,7 @@ def test_a_recording_that_fails_halfway_leaves_no_sequence_open() -> None:
     assert (statistics.rows, statistics.sequences) == (2, 0)
 
 
+@pytest.mark.long
 def test_the_voice_detector_judges_every_window_of_a_recording(
     inference: Inference, load_speech: Callable[[str], Samples]
 ) -> None:

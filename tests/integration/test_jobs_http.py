@@ -122,6 +122,7 @@ def test_a_job_from_its_submission_to_its_transcripts(
     assert [file["name"] for file in done["files"]] == ["talk0.flac", "talk1.flac"]
 
 
+@pytest.mark.long
 def test_a_listener_that_comes_back_hears_only_what_it_missed(
     open_station: Callable[..., Station], speech: bytes
 ) -> None:

@@ -97,6 +97,7 @@ def workshop(tmp_path: Path, inference: Inference, speech_dir: Path) -> Iterator
         yield Workshop(stack, store, inference, speech_dir)
 
 
+@pytest.mark.long
 def test_recordings_are_heard_and_kept(workshop: Workshop) -> None:
     recogniser = ScriptedRecogniser()
     runner = workshop.runner(recogniser)
@@ -127,6 +128,7 @@ def test_recordings_are_heard_and_kept(workshop: Workshop) -> None:
     assert {options.prompt for options in recogniser.opened} == {"a talk"}
 
 
+@pytest.mark.long
 def test_what_a_worker_gives_back_another_ends_with_the_same_words(workshop: Workshop) -> None:
     workshop.hear_whole()
 
@@ -158,6 +160,7 @@ def test_what_a_worker_gives_back_another_ends_with_the_same_words(workshop: Wor
     assert workshop.outcomes[2].audio_ms == workshop.outcomes[0].audio_ms
 
 
+@pytest.mark.long
 def test_a_recording_whose_worker_died_is_heard_on_by_another(workshop: Workshop) -> None:
     """A lease that nobody renews stands for a worker that was killed."""
     workshop.hear_whole()
@@ -224,6 +227,7 @@ def test_what_fails_is_tried_again_from_where_it_ended(workshop: Workshop) -> No
     assert len(workshop.words()) == 1
 
 
+@pytest.mark.long
 def test_a_cancelled_job_stops_at_once_and_can_be_heard_on(workshop: Workshop) -> None:
     gated = GatedRecogniser(free=1)
     runner = workshop.runner(gated)
@@ -332,6 +336,7 @@ def test_nothing_is_fetched_where_that_is_not_allowed(workshop: Workshop) -> Non
     assert "job_urls" in (workshop.file().error or "")
 
 
+@pytest.mark.long
 def test_several_workers_share_a_job(workshop: Workshop) -> None:
     runner = workshop.runner(job_workers=3)
     runner.start()

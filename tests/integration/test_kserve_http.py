@@ -241,6 +241,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     assert set(response.json()) == {"error"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "body"),
     [

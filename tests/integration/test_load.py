@@ -221,6 +221,7 @@ def test_an_answer_counts_if_it_is_there_to_its_end(
     assert result.errors == ({error: 30} if error else {})
 
 
+@pytest.mark.long
 def test_who_is_not_answered_in_time_has_failed(site: Callable[[Answer], Site]) -> None:
     async def never(*_: object) -> None:
         await asyncio.sleep(30)

@@ -172,6 +172,7 @@ def talk(server: RunningServer, audio: Samples) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.long
 def test_requests_to_models(asked: RunningServer) -> None:
     for _ in range(3):
         assert ask(asked, "/v1/infer", body={"inputs": {"x": [1, 2, 3, 4]}}).status_code == 200
@@ -225,6 +226,7 @@ def test_calls_over_grpc(asked: RunningServer) -> None:
     assert found("gapless_rejects_total", dialect="grpc", reason="unauthorized") == 1
 
 
+@pytest.mark.long
 def test_a_stream_is_seen_while_it_lasts_and_counted_when_it_is_over(
     heard: RunningServer, load_speech: LoadSpeech
 ) -> None:
@@ -260,6 +262,7 @@ def test_a_stream_is_seen_while_it_lasts_and_counted_when_it_is_over(
     assert writes >= over("gapless_store_operation_seconds_count", operation="commit") > 0
 
 
+@pytest.mark.long
 def test_reads_of_the_store_by_what_was_asked(heard: RunningServer) -> None:
     assert ask(heard, "/v1/transcripts").status_code == 200
     assert ask(heard, "/v1/transcripts?q=hello").status_code == 200
@@ -340,6 +343,7 @@ def test_every_metric_has_a_source_and_none_is_undeclared(
             assert own == set(declared.labels), sample
 
 
+@pytest.mark.long
 def test_a_redis_that_is_not_there_is_an_open_breaker(tmp_path: Path) -> None:
     cache = open_cache(
         CacheOptions(

@@ -25,6 +25,7 @@ def write_export(write: Callable[[Path], object], folder: Path) -> dict[str, byt
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "write", [write_nemo, write_nemo_ctc, write_fastconformer, write_zipformer]
 )
@@ -54,6 +55,7 @@ def test_a_published_export_is_pulled_verified_and_recognises_as_the_default(
             shelf.close()
 
 
+@pytest.mark.long
 def test_an_export_is_added_by_links_and_recognises(tmp_path: Path) -> None:
     write_nemo(tmp_path / "export")
     models = tmp_path / "models"

@@ -330,6 +330,7 @@ def test_a_recording_over_the_limit_is_refused(
     assert station.store.list(TranscriptQuery()).items == ()
 
 
+@pytest.mark.long
 def test_a_model_that_fails_is_an_error_with_its_status(
     open_station: Callable[..., Station], speech: bytes
 ) -> None:
@@ -342,6 +343,7 @@ def test_a_model_that_fails_is_an_error_with_its_status(
         assert error_of(response)["code"] == "model_error"
 
 
+@pytest.mark.long
 def test_a_stream_that_fails_halfway_says_so_in_the_stream(
     open_station: Callable[..., Station], pauses: bytes
 ) -> None:
@@ -363,6 +365,7 @@ def test_a_stream_that_fails_halfway_says_so_in_the_stream(
             next(stream)
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(
     st.lists(
@@ -446,6 +449,7 @@ def test_one_too_many_is_refused_and_a_client_that_leaves_makes_room(
     )
 
 
+@pytest.mark.long
 def test_a_client_that_leaves_during_its_upload_makes_room(
     open_station: Callable[..., Station], speech: bytes
 ) -> None:
@@ -456,6 +460,7 @@ def test_a_client_that_leaves_during_its_upload_makes_room(
     eventually(lambda: station.post(speech).status_code == 200, "there is room again")
 
 
+@pytest.mark.long
 def test_what_may_wait_waits_and_is_answered(
     open_station: Callable[..., Station], speech: bytes
 ) -> None:

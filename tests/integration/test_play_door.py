@@ -95,6 +95,7 @@ def test_the_page_needs_no_key(server: RunningServer) -> None:
     assert response.content == httpx.get(f"{server.url}/play.html").content
 
 
+@pytest.mark.long
 def test_a_server_loads_no_synthesiser_before_somebody_plays() -> None:
     code = (
         "import sys, gapless.engine, gapless.cli.serve, gapless.serve.server\n"

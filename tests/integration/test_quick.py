@@ -120,6 +120,7 @@ def test_what_is_not_goes_the_long_way_whole(address: tuple[str, int]) -> None:
     assert LONG_WAY + b" got " in exchange(address, post("/quick", b""))
 
 
+@pytest.mark.long
 def test_a_body_may_come_in_pieces(address: tuple[str, int]) -> None:
     whole = post("/quick", b"known")
     for cut in (1, 20, len(whole) - 5, len(whole) - 3):

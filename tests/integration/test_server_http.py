@@ -149,6 +149,7 @@ def test_foreign_pages_are_refused_and_allowed_ones_get_what_browsers_ask_for(
     assert rebound.status_code == 403
 
 
+@pytest.mark.long
 def test_a_ticket_is_given_to_who_has_the_key() -> None:
     settings = Settings(port=0, save=False, api_key="secret")
     with ScriptedServices(settings) as services, running_server(services) as server:

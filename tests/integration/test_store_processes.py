@@ -55,6 +55,7 @@ def speaker(path: Path, most: int, name: str) -> Iterator[subprocess.Popen[str]]
             process.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answers", [1, 37, 400])
 def test_what_was_answered_survives_a_kill(tmp_path: Path, answers: int) -> None:
     path = tmp_path / "transcripts.db"
@@ -87,6 +88,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path, answers: int) -> None
         )
 
 
+@pytest.mark.long
 def test_several_processes_may_write_to_one_file(tmp_path: Path) -> None:
     path = tmp_path / "transcripts.db"
     with speaker(path, 25, "a") as first, speaker(path, 25, "b") as second:
@@ -101,6 +103,7 @@ def test_several_processes_may_write_to_one_file(tmp_path: Path) -> None:
     assert counts == {f"{name}{number}": 25 for name in "ab" for number in range(4)}
 
 
+@pytest.mark.long
 def test_what_one_process_writes_another_one_finds_at_once(tmp_path: Path) -> None:
     path = tmp_path / "transcripts.db"
     with closing(SqliteStore(path)) as store, speaker(path, 1_000_000, "s") as process:

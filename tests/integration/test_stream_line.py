@@ -77,6 +77,7 @@ def line_of(server: RunningServer, path: str, frames: list[str | bytes]) -> dict
     return line
 
 
+@pytest.mark.long
 def test_it_says_what_became_of_the_stream(server: RunningServer, speech: bytes) -> None:
     chunks = [speech[start : start + 6400] for start in range(0, len(speech), 6400)]
     line = line_of(server, "/v1/stream?sample_rate=16000", [*chunks, '{"type":"stop"}'])

@@ -219,6 +219,7 @@ def test_silence_says_nothing_and_leaves_nothing_behind(house: House) -> None:
     assert (said(messages), end.transcript_id, end.audio_ms) == ([], None, 2000)
 
 
+@pytest.mark.long
 def test_a_stream_that_is_not_to_be_kept_is_not(house: House, speech: bytes) -> None:
     async def talk() -> list[ServerMessage]:
         async with connect(f"{house.stream_url}?save=false") as socket:
@@ -234,6 +235,7 @@ def test_a_stream_that_is_not_to_be_kept_is_not(house: House, speech: bytes) -> 
     assert end.transcript_id is None
 
 
+@pytest.mark.long
 def test_a_file_of_any_kind_can_be_streamed_as_it_is(
     house: House, speech_dir: Path, expected: list[FinalMessage]
 ) -> None:
@@ -316,6 +318,7 @@ def test_one_stream_too_many_is_refused_before_the_upgrade(
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
+@pytest.mark.long
 def test_keys_tickets_and_origins_are_looked_at_before_the_upgrade(
     build: Build,
 ) -> None:
@@ -351,6 +354,7 @@ def test_keys_tickets_and_origins_are_looked_at_before_the_upgrade(
 # --- connections that end otherwise ---------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_who_leaves_without_stop_is_still_heard_to_the_end_and_kept(
     house: House, speech: bytes, expected: list[FinalMessage]
 ) -> None:
@@ -449,6 +453,7 @@ def test_what_cannot_be_resumed_is_refused(house: House, speech: bytes) -> None:
     run(talk)
 
 
+@pytest.mark.long
 def test_no_more_streams_are_parked_than_may_be_open(build: Build, speech: bytes) -> None:
     async def talk(house: House) -> None:
         for _ in range(3):
@@ -506,6 +511,7 @@ def test_a_sender_that_is_too_fast_is_held_back_and_not_cut_off(
     assert without_numbers(finals) == without_numbers(expected)
 
 
+@pytest.mark.long
 def test_a_client_that_does_not_read_is_cut_off(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -524,6 +530,7 @@ def test_a_client_that_does_not_read_is_cut_off(
         run(lambda: talk(house))
 
 
+@pytest.mark.long
 def test_many_streams_at_a_time_are_each_answered_as_if_they_were_alone(
     house: House, speech: bytes, expected: list[FinalMessage]
 ) -> None:
@@ -544,6 +551,7 @@ def test_many_streams_at_a_time_are_each_answered_as_if_they_were_alone(
 # --- leaks and endings ----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("abort", [True, False])
 def test_wherever_a_client_goes_away_nothing_is_left_behind(
     build: Build, speech: bytes, abort: bool
@@ -593,6 +601,7 @@ def test_a_server_that_stops_lets_streams_finish_what_they_heard(
     assert said(messages) == [message.text for message in expected]
 
 
+@pytest.mark.long
 def test_a_server_that_stops_does_not_wait_for_ever(build: Build, speech: bytes) -> None:
     recogniser = ScriptedRecogniser(places=1)
     taken = recogniser.open(RecogniseOptions(), lambda: None).result()
@@ -609,6 +618,7 @@ def test_a_server_that_stops_does_not_wait_for_ever(build: Build, speech: bytes)
     taken.cancel()
 
 
+@pytest.mark.long
 def test_an_idle_stream_is_ended(build: Build) -> None:
     async def talk(house: House) -> tuple[list[ServerMessage], int]:
         async with connect(house.stream_url) as socket:

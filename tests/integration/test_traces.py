@@ -95,6 +95,7 @@ def check_model_call(collector: Collector, call: Received) -> None:
     assert compute.start_ns < compute.end_ns
 
 
+@pytest.mark.long
 def test_a_call_over_http_is_part_of_its_callers_trace(
     collector: Collector, models: RunningServer
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_call_over_http_is_part_of_its_callers_trace(
     check_tree(collector, root)
 
 
+@pytest.mark.long
 def test_a_call_of_nobodys_is_a_trace_of_its_own(
     collector: Collector, models: RunningServer
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_call_of_nobodys_is_a_trace_of_its_own(
     assert one.trace_id != other.trace_id
 
 
+@pytest.mark.long
 def test_what_a_caller_does_not_record_is_not_recorded(
     collector: Collector, models: RunningServer
 ) -> None:
@@ -141,6 +144,7 @@ def test_what_a_caller_does_not_record_is_not_recorded(
     assert not roots(collector, silent)
 
 
+@pytest.mark.long
 def test_a_refused_question_says_its_code_and_nothing_else(
     collector: Collector, models: RunningServer
 ) -> None:
@@ -154,6 +158,7 @@ def test_a_refused_question_says_its_code_and_nothing_else(
     assert call.attributes == {"gapless.model": "double", "error.type": "model_error"}
 
 
+@pytest.mark.long
 def test_what_became_of_spans_is_counted(collector: Collector, models: RunningServer) -> None:
     trace = trace_id()
     ask(models, traceparent=f"00-{trace}-{SPAN_ID}-01")
@@ -169,6 +174,7 @@ def test_what_became_of_spans_is_counted(collector: Collector, models: RunningSe
     assert sent() == {"sent": len(collector.spans), "dropped": 0, "refused": 0}
 
 
+@pytest.mark.long
 def test_a_call_that_asks_no_model_leaves_no_trace(
     collector: Collector, models: RunningServer
 ) -> None:
@@ -181,6 +187,7 @@ def test_a_call_that_asks_no_model_leaves_no_trace(
     assert not roots(collector, without)
 
 
+@pytest.mark.long
 def test_a_call_over_grpc_is_part_of_its_callers_trace(
     collector: Collector, models: RunningServer
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
@@ -13,6 +14,7 @@ from gapless.cache.s3fifo import MOST_HITS, S3Fifo
 Parts = st.lists(st.binary(max_size=20), max_size=5)
 
 
+@pytest.mark.long
 @given(Parts, Parts)
 def test_different_parts_have_different_keys(first: list[bytes], second: list[bytes]) -> None:
     assert (digest(*first) == digest(*second)) == (first == second)
@@ -35,6 +37,7 @@ Tensors = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=30)
 @given(Tensors, Tensors)
 def test_different_tensors_have_different_keys(
@@ -49,6 +52,7 @@ def test_different_tensors_have_different_keys(
     assert equal == (state(first) == state(second))
 
 
+@pytest.mark.long
 @settings(max_examples=30)
 @given(Tensors)
 def test_order_and_layout_of_tensors_do_not_count(tensors: dict[str, np.ndarray]) -> None:
@@ -59,6 +63,7 @@ def test_order_and_layout_of_tensors_do_not_count(tensors: dict[str, np.ndarray]
 Texts = st.lists(st.one_of(st.binary(max_size=4), st.text(max_size=4)), max_size=4)
 
 
+@pytest.mark.long
 @given(Texts, Texts)
 def test_different_texts_have_different_keys(
     first: list[bytes | str], second: list[bytes | str]
@@ -74,6 +79,7 @@ def test_different_texts_have_different_keys(
 Stamps = st.binary(min_size=16, max_size=16)
 
 
+@pytest.mark.long
 @given(st.binary(max_size=100), st.integers(0, 2**40), st.integers(1, 2**40), Stamps, st.booleans())
 def test_a_frame_comes_back(
     value: bytes, fresh_ms: int, more_ms: int, stamp: bytes, negative: bool
@@ -110,6 +116,7 @@ Step = st.one_of(
 )
 
 
+@pytest.mark.long
 @given(st.lists(Step, max_size=120))
 def test_whatever_is_done_what_is_kept_fits_and_is_right(steps: list[tuple[object, ...]]) -> None:
     core, mark, values = S3Fifo(6000), Mark("v"), dict[bytes, bytes]()

@@ -36,6 +36,7 @@ def earned(phrases: list[tuple[int, ...]], tokens: list[int]) -> tuple[int, int]
     return len(inside), 0
 
 
+@pytest.mark.long
 @settings(max_examples=100)
 @given(phrases=phrase_lists, tokens=st.lists(letters, max_size=12))
 def test_the_graph_counts_what_the_definition_counts(
@@ -80,6 +81,7 @@ def ctc_texts(frames: Frames, blank: int) -> dict[tuple[int, ...], float]:
     return {text: float(np.log(p)) for text, p in found.items()}
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(phrases=phrase_lists, seed=st.integers(0, 2**16))
 def test_the_winner_is_the_text_whose_probability_and_bonus_are_largest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def spoken(draw: st.DrawFn) -> tuple[Vocabulary, list[Emission]]:
     return vocabulary, emissions
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(case=spoken(), options=options)
 def test_stable_text_is_the_beginning_of_every_later_text(
@@ -59,6 +61,7 @@ def test_stable_text_is_the_beginning_of_every_later_text(
             assert stable == text
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(case=spoken(), options=options, duration_ms=st.sampled_from([0, 100, 1000, None]))
 def test_words_are_in_order_inside_the_utterance_and_in_the_text(

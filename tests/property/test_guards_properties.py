@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
     )
 
 
+@pytest.mark.long
 @given(evidences(), st.none() | st.integers(0, 30_000))
 def test_confident_text_is_never_touched(evidence: Evidence, speech_ms: int | None) -> None:
     assume(is_confident(evidence))

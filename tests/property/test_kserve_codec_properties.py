@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def bodies(draw: st.DrawFn) -> tuple[bytes, int | None]:
     return bytes(body), length
 
 
+@pytest.mark.long
 @given(bodies() | st.tuples(st.binary(max_size=64), st.none() | st.integers(0, 80)))
 def test_whatever_comes_in_is_read_or_refused(body: tuple[bytes, int | None]) -> None:
     with contextlib.suppress(GaplessError):
@@ -138,6 +140,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(VALUES, st.sampled_from([*NUMERIC, "BYTES", "FP8"]), SHAPES)
 def test_whatever_stands_for_data_is_read_or_refused(
     value: Any, datatype: str, shape: tuple[int, ...]

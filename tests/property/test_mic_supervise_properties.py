@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ def happen(driver: MicDriver, what: str, name: str) -> None:
             driver.supervisor.reopen()
 
 
+@pytest.mark.long
 @given(happenings, st.booleans())
 def test_it_comes_back_and_never_holds_two_of_anything(
     schedule: list[tuple[str, str, int]], streams_die: bool

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def outcome(chunks: Sequence[bytes]) -> object:
         return form.fields, form.file and (form.file.name, form.file.content.read())
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b[]", "file"]), values), max_size=4),
@@ -56,6 +58,7 @@ def test_the_split_of_the_body_does_not_matter(
     assert outcome(split(body, cuts)) == outcome([body])
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200), st.lists(st.integers(0, 2000), max_size=5))
 def test_any_bytes_are_read_or_refused(body: bytes, cuts: list[int]) -> None:

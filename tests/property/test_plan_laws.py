@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -37,6 +38,7 @@ def planned(facts: Facts, env: dict[str, str] | None = None) -> Resolved:
     return fit(load_settings(env=env or {}), facts)
 
 
+@pytest.mark.long
 @given(machines())
 def test_every_value_is_within_its_own_range_and_has_a_reason(facts: Facts) -> None:
     resolved = planned(facts)
@@ -50,6 +52,7 @@ def test_every_value_is_within_its_own_range_and_has_a_reason(facts: Facts) -> N
         assert resolved.sources[name].detail
 
 
+@pytest.mark.long
 @given(machines(), st.sampled_from(PLANNED), st.data())
 def test_bounds_always_hold(facts: Facts, name: str, data: st.DataObject) -> None:
     least, most = RANGES[name]
@@ -62,6 +65,7 @@ def test_bounds_always_hold(facts: Facts, name: str, data: st.DataObject) -> Non
     assert low <= getattr(resolved.settings, name) <= high
 
 
+@pytest.mark.long
 @given(machines(), st.integers(1, 64))
 def test_executors_and_their_threads_are_no_more_than_the_cores(facts: Facts, threads: int) -> None:
     s = planned(facts).settings
@@ -71,6 +75,7 @@ def test_executors_and_their_threads_are_no_more_than_the_cores(facts: Facts, th
     assert own.executors * threads <= max(facts.cores, threads)
 
 
+@pytest.mark.long
 @given(machines())
 def test_what_is_planned_fits_the_memory_that_is_there(facts: Facts) -> None:
     s = planned(facts).settings
@@ -81,6 +86,7 @@ def test_what_is_planned_fits_the_memory_that_is_there(facts: Facts) -> None:
         assert held_mb <= available // MIB
 
 
+@pytest.mark.long
 @given(machines(), st.integers(1, 512))
 def test_more_cpus_never_give_less(facts: Facts, more: int) -> None:
     facts = replace(facts, cpus_affinity=facts.cpus, cpu_quota=None, physical_cores=None)
@@ -94,6 +100,7 @@ def test_more_cpus_never_give_less(facts: Facts, more: int) -> None:
     assert after.store_batch_ms <= before.store_batch_ms
 
 
+@pytest.mark.long
 @given(machines(), sizes)
 def test_more_memory_never_gives_less(facts: Facts, more: int) -> None:
     facts = replace(facts, memory_limit_bytes=None, memory_limit_available_bytes=None)
@@ -111,6 +118,7 @@ def test_more_memory_never_gives_less(facts: Facts, more: int) -> None:
         assert getattr(after, name) >= getattr(before, name)
 
 
+@pytest.mark.long
 @given(machines(), machines())
 def test_fitting_is_idempotent_and_forgets_the_machine_before(one: Facts, other: Facts) -> None:
     once = fit(NOTHING_SET, one)

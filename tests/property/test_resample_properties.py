@@ -17,6 +17,7 @@ NOISE = np.random.default_rng(6).uniform(-1, 1, 3000).astype(np.float32)
 RATES_HZ = st.sampled_from([8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000])
 
 
+@pytest.mark.long
 @settings(max_examples=80)
 @given(
     in_hz=RATES_HZ,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ def expand(runs: list[tuple[float, int]]) -> list[float]:
     return [p for p, count in runs for _ in range(count)]
 
 
+@pytest.mark.long
 @given(runs=probabilities, options=options, cuts=st.lists(st.integers(0, 500), max_size=5))
 def test_the_split_of_the_probabilities_does_not_matter(
     runs: list[tuple[float, int]], options: SegmentOptions, cuts: list[int]
@@ -44,6 +46,7 @@ def test_the_split_of_the_probabilities_does_not_matter(
     assert actions == expected
 
 
+@pytest.mark.long
 @given(runs=probabilities, options=options, missing=st.integers(0, WINDOW_SAMPLES - 1))
 def test_spans_are_ordered_disjoint_and_need_only_kept_samples(
     runs: list[tuple[float, int]], options: SegmentOptions, missing: int

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis.strategies import SearchStrategy, booleans, integers, lists, sampled_from, tuples
 
@@ -73,6 +74,7 @@ plans: SearchStrategy[Plan] = lists(
 )
 
 
+@pytest.mark.long
 @given(plan=plans, steps=sampled_from([1, 3]))
 @example(plan=[(IS_NAN, True)] * 3, steps=3)
 @example(plan=[(RAISES, True), (GOOD, True)], steps=3)
@@ -102,6 +104,7 @@ def test_neighbours_of_failing_rows_get_the_same_bits(plan: Plan, steps: int) ->
                 states[index] = want["after"][:, index : index + 1]
 
 
+@pytest.mark.long
 @given(sizes=lists(integers(1, 4), min_size=1, max_size=4), bad=integers(0, 3))
 @settings(max_examples=60)
 def test_requests_of_several_rows_fail_as_a_whole_and_alone(sizes: list[int], bad: int) -> None:

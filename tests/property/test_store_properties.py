@@ -51,6 +51,7 @@ def search(store: SqliteStore, text: str, number: int) -> list[Hit]:
     return [hit for item in page.items for hit in item.hits]
 
 
+@pytest.mark.long
 @given(
     text=st.text(st.characters(exclude_categories=()), max_size=MAX_SEARCH_CHARS),
     said=st.text(alphabet="ab !", max_size=9),
@@ -64,6 +65,7 @@ def test_any_text_can_be_searched_for_and_finds_only_what_it_marks(
         assert hit.highlights
 
 
+@pytest.mark.long
 @given(text=ANYTHING)
 def test_any_text_comes_back_as_it_was_kept(store: SqliteStore, keep: Keep, text: str) -> None:
     kept = text_of(store, f"s{keep(text)}")
@@ -86,6 +88,7 @@ def test_what_was_said_is_found_by_its_words_and_marked_where_they_are(
     assert [hit.text[start:end] for start, end in hit.highlights] == words
 
 
+@pytest.mark.long
 @given(words=SENTENCES, other=WORDS)
 def test_a_word_that_was_not_said_is_not_found(
     store: SqliteStore, keep: Keep, words: list[str], other: str

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import get_args
 
 import msgspec
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.one_of([st.from_type(kind) for kind in get_args(ClientMessage)]))
 def test_what_a_client_says_within_the_bounds_arrives_as_it_was_meant(
     message: ClientMessage,
@@ -53,12 +55,14 @@ def is_finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+@pytest.mark.long
 @given(st.one_of([st.from_type(kind) for kind in get_args(ServerMessage)]))
 def test_what_the_server_says_arrives_as_it_was_meant(message: ServerMessage) -> None:
     assume(is_finite(msgspec.to_builtins(message)))  # JSON knows no other numbers
     assert decode_server(encode(message)) == message
 
 
+@pytest.mark.long
 @given(
     st.text()
     | st.dictionaries(st.sampled_from(["type", "id", "words", "next_sample"]), json_values).map(
@@ -90,6 +94,7 @@ messages = st.one_of(
 )
 
 
+@pytest.mark.long
 @given(st.lists(messages | st.just("read"), max_size=60))
 def test_a_slow_reader_misses_nothing_but_partials_that_were_outdated(
     steps: list[ServerMessage | str],

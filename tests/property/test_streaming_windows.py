@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis.strategies import DrawFn, booleans, composite, integers, lists
 
@@ -48,6 +49,7 @@ def cut(spec: EncoderSpec, lengths: list[int]) -> list[Window]:
     return found + windows.finish()
 
 
+@pytest.mark.long
 @given(specs(), lists(integers(0, 13), max_size=8))
 def test_any_split_gives_the_windows_of_the_whole(spec: EncoderSpec, lengths: list[int]) -> None:
     split, whole = cut(spec, lengths), cut(spec, [sum(lengths)])

@@ -48,6 +48,7 @@ def texts(draw: st.DrawFn) -> Any:
 TENSORS = st.one_of(st.sampled_from(NUMBERS).flatmap(numbers), texts())
 
 
+@pytest.mark.long
 @given(TENSORS)
 def test_a_tensor_comes_back_as_it_went(array: Any) -> None:
     datatype = datatype_of(array)
@@ -64,6 +65,7 @@ def test_a_tensor_comes_back_as_it_went(array: Any) -> None:
         assert not back.flags.writeable
 
 
+@pytest.mark.long
 @given(TENSORS)
 def test_the_bytes_are_those_that_tritonclient_reads(array: Any) -> None:
     datatype = datatype_of(array)
@@ -78,6 +80,7 @@ def test_the_bytes_are_those_that_tritonclient_reads(array: Any) -> None:
         assert triton.np_to_triton_dtype(array.dtype) == datatype
 
 
+@pytest.mark.long
 @given(st.sampled_from(NUMBERS).flatmap(lambda name: numbers(name, st.just((3, 4)))))
 def test_the_order_and_endianness_of_memory_do_not_show(array: Any) -> None:
     swapped = array.astype(array.dtype.newbyteorder())
@@ -133,6 +136,7 @@ def test_a_tensor_of_nothing_has_its_shape(datatype: str) -> None:
     assert encode(decode(b"", datatype, (3, 0), "x")) == b""
 
 
+@pytest.mark.long
 @given(numbers("FP32", arrays.array_shapes(max_dims=2)), st.integers(-4, 4).filter(bool))
 def test_bytes_that_are_missing_or_too_many_are_counted_out(array: Any, extra: int) -> None:
     data = encode(array)
@@ -186,6 +190,7 @@ def test_a_type_that_does_not_exist_is_named() -> None:
     assert refused.value.param == "datatype"
 
 
+@pytest.mark.long
 @given(st.lists(st.integers(0, 2**63), max_size=4))
 def test_the_size_of_a_shape_is_exact_however_large(shape: list[int]) -> None:
     size = checked_size(shape, "x")

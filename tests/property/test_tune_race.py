@@ -54,6 +54,7 @@ def flat(values: list[float], p95_us: list[float] | None = None) -> Landscape:
     )
 
 
+@pytest.mark.long
 @given(rates)
 def test_with_time_enough_the_best_wins_if_it_is_worth_it(values: list[float]) -> None:
     best = max(range(len(values)), key=values.__getitem__)
@@ -66,12 +67,14 @@ def test_with_time_enough_the_best_wins_if_it_is_worth_it(values: list[float]) -
         assert verdict.gain == pytest.approx(ratio)
 
 
+@pytest.mark.long
 @given(rates, seconds)
 def test_the_winner_is_never_worse_than_the_formula(values: list[float], budget_s: float) -> None:
     verdict, _ = run(len(values), budget_s, flat(values))
     assert values[verdict.winner] >= values[FORMULA]
 
 
+@pytest.mark.long
 @given(rates, seconds, st.randoms(use_true_random=False))
 def test_who_is_late_does_not_win(
     values: list[float], budget_s: float, chance: random.Random
@@ -83,6 +86,7 @@ def test_who_is_late_does_not_win(
     assert verdict.p95_us == p95_us[verdict.winner] or verdict.rounds == 0
 
 
+@pytest.mark.long
 @given(rates, seconds)
 def test_who_alone_is_in_time_wins_whatever_it_does(values: list[float], budget_s: float) -> None:
     p95_us = [50_000.0, *[1000.0] * (len(values) - 1)]
@@ -100,6 +104,7 @@ def test_the_time_is_kept(count: int, budget_s: float) -> None:
     assert (not trials) == (count == 1)
 
 
+@pytest.mark.long
 @given(rates, seconds, st.randoms(use_true_random=False))
 def test_noise_alone_changes_nothing(
     values: list[float], budget_s: float, chance: random.Random
@@ -112,6 +117,7 @@ def test_noise_alone_changes_nothing(
     assert verdict.winner == FORMULA
 
 
+@pytest.mark.long
 @given(st.integers(2, 40), seconds, st.randoms(use_true_random=False))
 def test_who_fails_does_not_win(count: int, budget_s: float, chance: random.Random) -> None:
     fails = {number for number in range(count) if chance.random() < 0.4}
@@ -127,6 +133,7 @@ def test_who_fails_does_not_win(count: int, budget_s: float, chance: random.Rand
     assert sum(trial.candidate in fails for trial in trials) <= len(fails)
 
 
+@pytest.mark.long
 @given(st.integers(2, 40), seconds)
 def test_the_formula_runs_in_every_rung(count: int, budget_s: float) -> None:
     _, trials = run(count, budget_s, flat([1.0] * count))

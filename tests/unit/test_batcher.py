@@ -357,6 +357,7 @@ def test_a_kind_with_waiting_rows_is_not_forgotten_however_many_others_come_and_
     assert queue.forget("a") == [waits]
 
 
+@pytest.mark.long
 def test_nothing_of_a_row_is_kept_once_it_is_settled() -> None:
     queue = batcher(Policy(max_delay_ns=MS))
     entries = [

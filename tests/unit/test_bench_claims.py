@@ -70,6 +70,7 @@ def cases_of(bench: str) -> list[Case]:
         return list(found.values())
 
 
+@pytest.mark.long
 def test_every_contender_can_be_found_and_made_by_another_process(bench: str) -> None:
     for case in cases_of(bench):
         for contender in case.contenders:
@@ -98,6 +99,7 @@ def test_every_check_names_contenders_of_its_case_and_a_claim_of_its_bench(bench
                 assert 1 in check.steps
 
 
+@pytest.mark.long
 def test_every_claim_of_a_bench_is_checked_by_one_of_its_cases(bench: str) -> None:
     checked = {check.claim.name for case in cases_of(bench) for check in case.checks}
     quantized = {name for name in CLAIMS if name.startswith("int8")}

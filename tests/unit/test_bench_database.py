@@ -157,6 +157,7 @@ def test_texts_to_search_for(words: database_store.Words, shortest: int, longest
     assert len(set(texts)) > 50
 
 
+@pytest.mark.long
 def test_missing_postgres_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def missing() -> AbstractContextManager[str]:
         raise MissingDependencyError("PostgreSQL is not installed; install it")
@@ -174,12 +175,14 @@ def test_missing_postgres_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_postgres_that_was_named_must_be_there(tmp_path: Path) -> None:
     url = f"postgresql:///none?host={tmp_path}"
     with database_cases(None, url, trial=True) as cases, pytest.raises(StoreError):
         cases["lookups"]()
 
 
+@pytest.mark.long
 def test_sqlite_alone() -> None:
     with database_cases(None, NO_POSTGRES, trial=True) as cases:
         case = cases["points"]()

@@ -30,6 +30,7 @@ def test_nothing_has_no_distribution() -> None:
         distribution([])
 
 
+@pytest.mark.long
 @given(lists(integers(0, 50), min_size=1), floats(0.001, 1.0))
 def test_a_percentile_is_the_least_value_that_enough_others_do_not_exceed(
     values: list[int], share: float

@@ -157,7 +157,6 @@ def test_an_hour_can_be_asked_for_and_no_more() -> None:
 RECORD = np.dtype([("nothing", np.int64)], align=True)
 
 
-@cfunc(block_signature(RECORD))
 def louder(_state: Any, source: Any, target: Any, frames: int) -> None:
     samples, out = carray(source, (frames,)), carray(target, (frames,))
     for n in range(frames):
@@ -214,7 +213,8 @@ def test_the_switch_runs_or_copies_and_watches() -> None:
 
 def test_what_a_tapped_function_gives_is_kept_whatever_comes_in() -> None:
     sound = chance(100)
-    tapped = Tapped(NativeBlock(int(louder.address or 0), 0, louder), sound, 1.0)
+    compiled = cfunc(block_signature(RECORD))(louder)
+    tapped = Tapped(NativeBlock(int(compiled.address or 0), 0, compiled), sound, 1.0)
 
     for seed in range(5):
         out = call(tapped.block, chance(64, seed=seed))
@@ -257,7 +257,6 @@ def test_the_python_callback_copies_and_tells_what_it_takes() -> None:
     assert copying.allocated >= 2
 
 
-@cfunc(block_signature(RECORD))
 def block_that_allocates(_state: Any, source: Any, target: Any, frames: int) -> None:
     made = carray(source, (frames,)).copy()
     carray(target, (frames,))[:] = made
@@ -265,7 +264,8 @@ def block_that_allocates(_state: Any, source: Any, target: Any, frames: int) -> 
 
 def test_what_a_block_allocates_is_counted() -> None:
     record = np.zeros(1, RECORD)
-    block = NativeBlock(int(block_that_allocates.address or 0), record.ctypes.data, record)
+    compiled = cfunc(block_signature(RECORD))(block_that_allocates)
+    block = NativeBlock(int(compiled.address or 0), record.ctypes.data, record)
 
     # An array and the note of who owns it.
     assert count_allocations(block, chance(6_400), 64).allocations >= 100

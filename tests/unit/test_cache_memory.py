@@ -19,6 +19,7 @@ def filled(entries: int, value_bytes: int) -> Memory:
     return memory
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("entries", "value_bytes"), [(2000, 10), (2700, 300), (1500, 4000)])
 def test_entries_weigh_what_the_interpreter_says(entries: int, value_bytes: int) -> None:
     gc.collect()

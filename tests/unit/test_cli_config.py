@@ -107,6 +107,7 @@ def test_old_names_are_told_on_standard_error_only() -> None:
     )
 
 
+@pytest.mark.long
 def test_the_variables_set_nothing_and_uncommented_set_every_default_and_bound() -> None:
     template = run("template", "--env").stdout
     variables = dict(re.findall(r"^# (GAPLESS_\w+)=(.*)$", template, flags=re.MULTILINE))
@@ -119,6 +120,7 @@ def test_the_variables_set_nothing_and_uncommented_set_every_default_and_bound()
     assert set(resolved.bounds) == planned
 
 
+@pytest.mark.long
 def test_the_template_sets_nothing_and_uncommented_sets_every_default(tmp_path: Path) -> None:
     template = run("template").stdout
     commented, uncommented = tmp_path / "commented.toml", tmp_path / "uncommented.toml"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from gapless.audio.files import open_audio, read_audio, write_audio
@@ -47,6 +48,7 @@ def test_a_kind_of_file_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["silence.wav"]
 
 
+@pytest.mark.long
 def test_another_model_is_taken_by_its_name_or_path(tmp_path: Path) -> None:
     models = tmp_path / "models"
     folder = write_gtcrn_like(models / "gtcrn")

@@ -555,6 +555,7 @@ def read_until(end: int, expected: bytes) -> bytes:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such terminals")
 def test_a_person_types_with_history_and_tab(private_state: Path) -> None:
     pytest.importorskip("readline")

@@ -121,6 +121,7 @@ def test_quantize_writes_a_version_that_the_next_command_uses(folder: Path) -> N
     assert "It is the 8-bit version" in told["provider"]
 
 
+@pytest.mark.long
 def test_quantize_says_why_a_version_is_not_used(folder: Path) -> None:
     samples = folder / "samples.npz"
     np.savez(samples, x=np.random.default_rng(1).standard_normal((5, 64)))
@@ -145,6 +146,7 @@ def test_samples_that_do_not_fit_are_wrong_usage(folder: Path) -> None:
     assert "has no array 'x'" in failed.stderr
 
 
+@pytest.mark.long
 def test_bench_times_every_bucket(folder: Path) -> None:
     told = json.loads(models(folder, "bench", "small", "--seconds", "0.05", "--json").stdout)
     assert [bucket["rows"] for bucket in told["buckets"]] == [1, 2, 4]

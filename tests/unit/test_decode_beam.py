@@ -228,6 +228,7 @@ def test_a_token_is_put_where_it_is_likely() -> None:
     assert [emission.frame for emission in state.paths()[0].emissions] == [2]
 
 
+@pytest.mark.long
 def test_settled_tokens_are_not_carried_by_hypotheses() -> None:
     joint = TableJoint(5, seed=1, spread=4.0)
     decoder = BeamTransducer(joint)

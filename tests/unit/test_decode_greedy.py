@@ -58,6 +58,7 @@ def said_by(state: DecodeState) -> list[Said]:
     return [Said(e.token, e.frame, e.end_frame) for e in state.paths()[0].emissions]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("max_symbols", [1, 2, 10])
 @pytest.mark.parametrize("fused", [False, True])
@@ -156,6 +157,7 @@ def test_a_network_that_stutters_moves_on_after_max_symbols(joint: Joint) -> Non
     ] * 4
 
 
+@pytest.mark.long
 def test_there_is_no_cap_on_the_length_of_the_text() -> None:
     decoder = GreedyTransducer(Stutterer(), max_symbols=10)
     state = decoder.start()

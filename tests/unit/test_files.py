@@ -165,6 +165,7 @@ def test_blocks_have_the_asked_length(tmp_path: Path) -> None:
     assert np.concatenate(blocks).tobytes() == read(path).tobytes()
 
 
+@pytest.mark.long
 def test_reading_takes_memory_for_a_few_blocks_only(tmp_path: Path) -> None:
     minute = np.zeros(60 * RATE_HZ, np.float32)
     path = tmp_path / "long.flac"

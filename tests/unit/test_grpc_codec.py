@@ -278,6 +278,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @given(FIELDS, st.binary(max_size=9))
 def test_what_is_well_formed_is_read_as_it_was_written(fields: Any, unknown: bytes) -> None:
     request = request_with(**fields)

@@ -221,6 +221,7 @@ def test_rows_that_wait_for_a_model_are_answered_by_it_when_it_is_loaded_anew() 
         gate.open()
 
 
+@pytest.mark.long
 def test_what_the_engine_kept_of_a_model_goes_when_it_is_loaded_anew() -> None:
     first = double()
     models, old = ChangingModels(first), weakref.ref(first)

@@ -255,6 +255,7 @@ def test_a_sequence_can_be_opened_from_an_event_loop(house: House) -> None:
     assert asyncio.run(use()) == [1, 3, 6]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("executors", [1, 3])
 def test_streaming_through_shared_calls_equals_streaming_alone(executors: int) -> None:
     model = running_sum(limits=ModelLimits(buckets=(1, 2, 4, 8), max_sequences=8))

@@ -65,6 +65,7 @@ def unnamed(utterances: tuple[Utterance, ...]) -> list[Utterance]:
     return [replace(utterance, utt="") for utterance in utterances]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_it_says_the_same_from_every_utterance_on(
     speech_dir: Path, inference: Inference, name: str
@@ -128,6 +129,7 @@ def test_real_recognisers_hear_the_same_words(
         assert [u.text for u in rest.utterances] == [u.text for u in whole.utterances[done:]]
 
 
+@pytest.mark.long
 def test_the_split_of_the_recording_does_not_matter(
     load_speech: LoadSpeech, inference: Inference
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, lists, sampled_from, tuples
 
@@ -100,6 +101,7 @@ def test_draining_counts_whole_steps_of_the_best_bucket() -> None:
     assert ladder.drain_ns(1) == 10
 
 
+@pytest.mark.long
 @given(lists(tuples(sampled_from(BUCKETS), integers(1, 200)), max_size=60))
 def test_never_more_than_one_step_above_what_fits(steps: list[tuple[int, int]]) -> None:
     ladder = Ladder(BUCKETS, BUDGET_NS)

@@ -62,6 +62,7 @@ def test_each_utterance_is_announced_guessed_ended_and_final(
     assert [final.utterance.utt for final in heard] == [f"u{n + 1}" for n in range(len(heard))]
 
 
+@pytest.mark.long
 def test_times_are_audio_time_and_words_lie_within_their_utterance(
     speech: Samples, inference: Inference
 ) -> None:
@@ -118,6 +119,7 @@ def test_many_flushes_do_not_shift_time(rate_hz: int, inference: Inference) -> N
     assert listener._history.end == expected
 
 
+@pytest.mark.long
 def test_speech_is_announced_while_no_place_is_free_and_nothing_is_lost(
     speech: Samples, inference: Inference
 ) -> None:
@@ -235,6 +237,7 @@ def test_the_rate_of_a_stream_cannot_change(inference: Inference) -> None:
         listener.configure(ListenOptions(rate_hz=8000))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rate_hz", "denoise"), [(48_000, 1.0), (48_000, 0.0), (16_000, 1.0)])
 def test_the_front_moves_nothing_in_time(
     rate_hz: int, denoise: float, speech: Samples, inference: Inference

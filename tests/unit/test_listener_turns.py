@@ -63,6 +63,7 @@ def alone(options: ListenOptions, speech: Samples, inference: Inference) -> list
         return events + list(settle(listener, listener.flush("end")))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block", [160, 1600, 48_000])
 def test_a_listener_that_is_woken_hears_what_one_that_waits_hears(
     block: int, speech: Samples, inference: Inference
@@ -81,6 +82,7 @@ def test_a_listener_that_is_woken_hears_what_one_that_waits_hears(
         assert woken.listener.processed_ms == woken.listener.received_ms
 
 
+@pytest.mark.long
 def test_options_that_change_while_windows_wait_take_effect_where_they_were_given(
     speech: Samples, inference: Inference
 ) -> None:
@@ -160,6 +162,7 @@ def test_what_is_cleared_is_empty_and_what_was_over_is_still_final(
     assert listener.processed_ms == listener.received_ms
 
 
+@pytest.mark.long
 def test_the_voice_is_described_while_somebody_speaks(
     speech: Samples, inference: Inference
 ) -> None:
@@ -178,6 +181,7 @@ def test_the_voice_is_described_while_somebody_speaks(
     assert not any(isinstance(e, Spoken) for e in alone(ListenOptions(), speech, inference))
 
 
+@pytest.mark.long
 def test_a_noise_that_sounds_like_a_voice_is_ended_when_no_words_come(
     speech: Samples, inference: Inference
 ) -> None:

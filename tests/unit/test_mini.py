@@ -218,6 +218,7 @@ def test_what_would_explode_is_refused_at_once(text: str, what: str) -> None:
     assert what in str(refusal(text))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     [

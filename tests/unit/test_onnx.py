@@ -304,6 +304,7 @@ def test_tensors_that_do_not_fit_are_an_error_and_leave_the_model_usable(tmp_pat
     assert model.run(fitting)["y"].shape == (1, 16)
 
 
+@pytest.mark.long
 def test_a_closed_model_frees_its_session_and_says_that_it_is_closed(tmp_path: Path) -> None:
     model = load(write_double(tmp_path / "model.onnx"))
     session = ref(model._session)

@@ -46,6 +46,7 @@ def test_what_another_writes_is_read(message: Message) -> None:
     assert read(builder.build().dgram) == [message]
 
 
+@pytest.mark.long
 @given(st.integers(2, 2**64 - 1), st.lists(messages, min_size=1, max_size=4))
 def test_a_bundle_has_its_messages_and_its_time(time_tag: int, inside: list[Message]) -> None:
     packet = bundle(time_tag, *inside)

@@ -108,6 +108,7 @@ def test_what_waits_is_sent_when_it_ends(ear: socket.socket, remarks: Remarks) -
     assert [OscBundle(ear.recv(4096)).num_contents for _ in range(50)] == [1] * 50
 
 
+@pytest.mark.long
 def test_who_tells_never_waits_and_what_has_no_room_is_counted(
     ear: socket.socket, remarks: Remarks
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_pool_that_is_used_in_full_now_and_then_keeps_its_size() -> None:
     assert sizing.size == 8
 
 
+@pytest.mark.long
 @given(
     bounds=st.tuples(st.integers(1, 64), st.integers(1, 64)).map(sorted),
     calls=st.lists(CALL, max_size=200),

@@ -278,6 +278,7 @@ def test_what_was_not_committed_is_when_the_voice_is_to_decide(
     assert kinds(say(talk, speech))[0] == "speech_started"
 
 
+@pytest.mark.long
 def test_an_utterance_that_cannot_be_understood_fails_alone(
     talk: Talk, speech: list[str], recogniser: ScriptedRecogniser
 ) -> None:

@@ -65,6 +65,7 @@ def test_without_a_models_folder_there_is_what_comes_with_gapless(tmp_path: Path
     ]
 
 
+@pytest.mark.long
 def test_the_embedded_recogniser_has_as_many_places_as_the_settings_say(tmp_path: Path) -> None:
     shelf = Shelf(Settings(models_dir=str(tmp_path), decoders=3))
     recogniser = shelf.get()

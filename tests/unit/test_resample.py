@@ -78,6 +78,7 @@ def test_an_impulse_stays_where_it_was_and_spreads_evenly(in_hz: int, out_hz: in
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("in_hz", "out_hz"), [*PAIRS, (48_000, 8_001), (47_999, 40_001)])
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 441, 1000])
 def test_the_output_is_as_long_as_the_input(in_hz: int, out_hz: int, n_samples: int) -> None:

@@ -17,6 +17,7 @@ from gapless.realtime.ring import counts, fill, free, make_ring, read, ring_byte
 from gapless.testing.zone import llvm_code
 
 
+@pytest.mark.long
 @given(
     capacity=st.sampled_from([1, 2, 8, 64]),
     steps=st.lists(st.tuples(st.sampled_from(["write", "read", "skip"]), st.integers(0, 70))),

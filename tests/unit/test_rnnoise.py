@@ -39,6 +39,7 @@ def test_the_output_is_late_by_the_declared_delay(
     assert np.argmax(np.fft.irfft(spectrum, size)) == DELAY_SAMPLES
 
 
+@pytest.mark.long
 def test_reset_is_as_good_as_new(sound: Samples) -> None:
     state = Rnnoise()
     first = clean(state, sound)
@@ -47,6 +48,7 @@ def test_reset_is_as_good_as_new(sound: Samples) -> None:
     assert np.array_equal(clean(state, sound), first)
 
 
+@pytest.mark.long
 def test_states_do_not_hear_each_other(sound: Samples) -> None:
     one, other = Rnnoise(), Rnnoise()
     frames = sound.reshape(-1, FRAME_SAMPLES)

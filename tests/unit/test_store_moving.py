@@ -62,6 +62,7 @@ def ignore(_: int) -> None:
     pass
 
 
+@pytest.mark.long
 def test_a_copy_is_all_that_was_there(source: SqliteStore, target: SqliteStore) -> None:
     fill(source)
     steps: list[int] = []
@@ -83,6 +84,7 @@ def test_a_copy_of_nothing_is_complete(source: SqliteStore, target: SqliteStore)
     assert copy_store(source, target, ignore).is_complete
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop_at", [1, 2, 3])
 def test_a_copy_that_was_interrupted_goes_on(
     source: SqliteStore, target: SqliteStore, stop_at: int
@@ -167,6 +169,7 @@ def opened(content: bytes) -> BufferedReader:
     return BufferedReader(BytesIO(content))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_an_archive_is_read_back_as_it_was_and_only_once(
     source: SqliteStore, target: SqliteStore, pack: Callable[[bytes], bytes]
@@ -209,6 +212,7 @@ def damage_packed(content: bytes) -> bytes:
     return bytes(packed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("harm", [cut_line, cut_middle, lose_line, cut_packed, damage_packed])
 def test_a_damaged_archive_is_told_and_what_came_before_is_kept(
     source: SqliteStore, target: SqliteStore, harm: Callable[[bytes], bytes]

@@ -152,6 +152,7 @@ def test_finals_are_in_the_store_before_they_are_reported(
     assert finished == Finished(len(speech) // 32, "s1")
 
 
+@pytest.mark.long
 def test_a_final_that_the_store_refuses_is_reported_behind_a_word_of_it(
     services: ScriptedServices, disk: FullDisk, speech: bytes
 ) -> None:

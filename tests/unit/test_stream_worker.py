@@ -242,6 +242,7 @@ class SlowStore(QuickHearing):
         return heard
 
 
+@pytest.mark.long
 def test_a_stream_is_heard_while_the_store_is_gone_and_its_finals_come_in_order_when_it_is_back() -> (
     None
 ):
@@ -282,6 +283,7 @@ def test_a_stream_is_heard_while_the_store_is_gone_and_its_finals_come_in_order_
     assert hearing.closed == 1
 
 
+@pytest.mark.long
 def test_what_is_said_before_a_stream_ends_is_kept_although_the_store_is_slow() -> None:
     async def main(executor: ThreadPoolExecutor) -> SlowStore:
         hearing = SlowStore()

@@ -126,6 +126,7 @@ def test_what_finds_no_room_is_dropped_and_counted_at_once() -> None:
     assert exporter.statistics() == TraceStatistics(sent=12, dropped=28, refused=0)
 
 
+@pytest.mark.long
 def test_what_the_collector_refuses_is_counted_and_what_it_takes_again_is_sent() -> None:
     with running_collector() as collector:
         collector.status = HTTPStatus.BAD_REQUEST

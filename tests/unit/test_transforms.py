@@ -293,6 +293,7 @@ def _arguments(name: str, value: Any) -> list[Any]:
     return filled
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [transform.name for transform in FAMILIES])
 def test_wrong_values_neither_raise_nor_run_away(name: str) -> None:
     transform = TRANSFORMS[name]

@@ -49,6 +49,7 @@ def test_rows_next_to_the_formula_come_first() -> None:
     assert [one.values["store_pool"] for one in choices.pools(8)][:3] == [8, 4, 16]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cores", CORES)
 def test_every_value_is_one_that_settings_take(cores: int) -> None:
     candidates = [

@@ -171,6 +171,7 @@ def test_shape_is_that_of_the_definitions() -> None:
 # --- streams ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @given(st.lists(st.integers(0, 2000), max_size=8))
 def test_the_split_of_a_stream_does_not_matter(split: list[int]) -> None:
     features, got, start = VoiceFeatures(), [], 0
