@@ -80,8 +80,16 @@ class Flights(Generic[Value]):
             Exception: what it raised.
         """
         flight.waiters += 1
+        landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def land(_: asyncio.Task[Value]) -> None:
+            if not landed.done():
+                landed.set_result(None)
+
+        flight.task.add_done_callback(land)
         try:
-            await asyncio.wait((flight.task,))
+            # Not the task itself: who stops waiting for it must not cancel it for the others.
+            await landed
         finally:
             flight.waiters -= 1
             if not flight.waiters and not flight.background and not flight.task.done():

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -22,7 +23,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gapless.errors import GaplessError
 from gapless.serve import config, health, infer, transcripts
@@ -49,7 +50,7 @@ from gapless.serve.openai import transcriptions
 from gapless.serve.pages import page_routes
 from gapless.serve.play import routes as play
 from gapless.serve.problem import dialect_of, problem_of, problem_response
-from gapless.serve.quick.answers import WireAnswers
+from gapless.serve.quick.answers import LARGEST_BODY_BYTES, WireAnswers
 from gapless.serve.quick.door import QuickDoor
 from gapless.serve.realtime import routes as realtime
 from gapless.serve.services import Services
@@ -86,12 +87,14 @@ def create_app(services: Services, siblings: Siblings | None = None) -> Starlett
         siblings: the other workers of the server; None: there are none.
     """
     settings = services.settings
+    body_bytes, compress_bytes = settings.max_body_bytes, settings.compress_min_bytes
     requests = Requests()
     traces = open_traces(settings)
     streams = Streams(services, siblings, None if traces is None else traces.record)
     flags = Flags(settings)
     asker = Asker(services, flags, None if traces is None else AskTimes(traces.record))
     wire_answers = WireAnswers(services)
+    face = infer.JsonFace(services, asker, wire_answers)
     uploads = Uploads(settings, services.executor)
     job_listeners = Listeners()
     sampler = Sampler(lambda: families(app.state))
@@ -101,10 +104,10 @@ def create_app(services: Services, siblings: Siblings | None = None) -> Starlett
         Middleware(Boundary, requests=requests),
         Middleware(Calls, flags=flags),
         Middleware(AccessControl, access=access, now_ms=_now_ms),
-        Middleware(BodyLimit, max_body_bytes=settings.max_body_bytes),
+        Middleware(BodyLimit, max_body_bytes=body_bytes),
     ]
-    if settings.compress_min_bytes:
-        middleware.append(_compression(settings.compress_min_bytes))
+    if compress_bytes:
+        middleware.append(Middleware(_compressed(compress_bytes)))
     if settings.save_inferences:
         middleware.append(Middleware(Noticing))
     if traces is not None:
@@ -114,7 +117,7 @@ def create_app(services: Services, siblings: Siblings | None = None) -> Starlett
     app = Starlette(
         routes=[
             # Routes are tried in this order: those asked most come first.
-            *infer.routes(services, asker, wire_answers),
+            *infer.routes(services, face),
             *kserve.routes(
                 services, asker, lambda: health.health_of(services, streams).ready, siblings
             ),
@@ -150,9 +153,17 @@ def create_app(services: Services, siblings: Siblings | None = None) -> Starlett
     app.state.asker = asker
     app.state.traces = traces
     app.state.flags = flags
-    app.state.quick = QuickDoor(wire_answers, access, flags, requests)
-    # Where a row is kept of each call, none may be answered on the way.
-    app.state.quick.open = asker.keeper is None
+    app.state.quick = QuickDoor(
+        # Where a row is kept of each call, none may be answered on the way.
+        wire_answers if asker.keeper is None else None,
+        access,
+        flags,
+        requests,
+        # Traces are made of calls that go the whole way, and bodies are measured there.
+        ask=face.answer if traces is None and body_bytes >= LARGEST_BODY_BYTES else None,
+        large_bytes=compress_bytes,
+        compressed=_compressed(compress_bytes),
+    )
     app.state.access = access
     app.state.cache = services.cache
     app.state.job_listeners = job_listeners
@@ -186,9 +197,9 @@ async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:  # 
     raise HTTPException(404)
 
 
-def _compression(min_bytes: int) -> Middleware:
-    """For answers that are worth it: small ones take longer to compress than to send."""
-    return Middleware(Compression, minimum_size=min_bytes, compresslevel=COMPRESSION_LEVEL)
+def _compressed(min_bytes: int) -> Callable[[ASGIApp], ASGIApp]:
+    """Compresses answers that are worth it: small ones take longer to compress than to send."""
+    return partial(Compression, minimum_size=min_bytes, compresslevel=COMPRESSION_LEVEL)
 
 
 def _cors(origins: tuple[str, ...]) -> Middleware:

@@ -6,7 +6,7 @@ engine, queue and sequences as KServe's; the event loop neither computes nor loa
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, final
 from uuid import uuid4
 
 import msgspec
@@ -56,42 +56,67 @@ class Work(msgspec.Struct, frozen=True):
     """The steps are windows of one recording; the outputs are joined along a first axis."""
 
 
-def routes(services: Services, asker: Asker, wire_answers: WireAnswers) -> list[Route]:
-    """The routes of the JSON face.
+@final
+class JsonFace:
+    """Answers questions in JSON.
 
     Args:
         services: the engine.
         asker: puts questions to it, for all dialects.
         wire_answers: is told of answers that may be asked for again.
     """
-    default = services.settings.tensor_model
 
-    async def answer(request: Request) -> Response:
-        return await (infer(request) if request.method == "POST" else describe())
+    def __init__(self, services: Services, asker: Asker, wire_answers: WireAnswers) -> None:
+        self._services: Final = services
+        self._default: Final = services.settings.tensor_model
+        self._asker: Final = asker
+        self._wire_answers: Final = wire_answers
 
-    async def describe() -> Response:
-        info = await asker.info_of(default, None)
-        return _json(msgspec.json.encode(description_of(info)))
+    async def answer(self, body: bytes) -> bytes:
+        """The JSON that answers a question.
 
-    async def infer(request: Request) -> Response:
-        body = await request.body()
+        Raises:
+            GaplessError: the question cannot be read, or not be answered.
+        """
+        services = self._services
         question = await in_proportion(services, lambda: read_question(body), len(body))
-        info = await asker.info_of(question.model or default, question.version)
-        work = await plan(info, question, len(body))
-        results = await _run(asker, info, question, work)
+        model = question.model or self._default
+        info = await self._asker.info_of(model, question.version)
+        work = await self._plan(info, question, len(body))
+        results = await _run(self._asker, info, question, work)
         size = sum(array.nbytes for result in results for array in result.outputs.values())
         payload = await in_proportion(services, lambda: write_answer(info, work, results), size)
         if all(result.cached for result in results):
-            await wire_answers.keep(
-                body, question.model or default, question.version, info, payload
-            )
-        return _json(payload)
+            await self._wire_answers.keep(body, model, question.version, info, payload)
+        return payload
 
-    async def plan(info: ModelInfo, question: InferQuestion, size_bytes: int) -> Work:
+    async def describe(self) -> bytes:
+        """The JSON that describes the model that answers where none is named.
+
+        Raises:
+            GaplessError: it cannot be loaded.
+        """
+        return msgspec.json.encode(description_of(await self._asker.info_of(self._default, None)))
+
+    async def _plan(self, info: ModelInfo, question: InferQuestion, size_bytes: int) -> Work:
         if question.audio is not None:
             # A filter for its rate may have to be designed first.
-            return await in_executor(services, lambda: work_of(info, question))
-        return await in_proportion(services, lambda: work_of(info, question), size_bytes)
+            return await in_executor(self._services, lambda: work_of(info, question))
+        return await in_proportion(self._services, lambda: work_of(info, question), size_bytes)
+
+
+def routes(services: Services, face: JsonFace) -> list[Route]:
+    """The routes of the JSON face.
+
+    Args:
+        services: the engine.
+        face: answers questions.
+    """
+
+    async def answer(request: Request) -> Response:
+        if request.method == "POST":
+            return _json(await face.answer(await request.body()))
+        return _json(await face.describe())
 
     async def flux(request: Request) -> Response:
         seed = request.path_params["seed"]
@@ -234,11 +259,13 @@ async def _run(asker: Asker, info: ModelInfo, question: InferQuestion, work: Wor
     last = len(work.steps) - 1
     try:
         for number, inputs in enumerate(work.steps):
-            parameters = replace(
-                asked,
-                sequence_start=asked.sequence_start and number == 0,
-                sequence_end=asked.sequence_end and number == last,
-            )
+            parameters = asked
+            if last:
+                parameters = replace(
+                    asked,
+                    sequence_start=asked.sequence_start and number == 0,
+                    sequence_end=asked.sequence_end and number == last,
+                )
             step = Question(inputs=inputs, parameters=parameters)
             results.append(await asker.ask(info.name, question.version, step))
     except BaseException:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gapless.errors import GaplessError, TooLargeError
 from gapless.serve.infer_messages import INFER_PATHS
-from gapless.serve.metrics.requests import Requests
+from gapless.serve.metrics.requests import Requests, RouteCount
 from gapless.serve.problem import dialect_of, problem_of, problem_response
 
 LOUD_PATHS: Final = ("/v1/", "/v2/models/", "/v2/repository/", "/v2/decode/", "/api/")
@@ -32,18 +32,28 @@ class Boundary:
     Args:
         app: what serves.
         requests: where they are counted.
+        count: that of the only route; None: the router says which one it is.
+        began_s: when the only request came, by ``time.perf_counter``; None: when it is served.
     """
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        requests: Requests,
+        count: RouteCount | None = None,
+        began_s: float | None = None,
+    ) -> None:
         self._app = app
         self._requests = requests
+        self._count = count
+        self._began_s = began_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, whatever happens."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        began = self._began_s or time.perf_counter()
         status = 0
         is_upgrade = scope["type"] == "websocket"
 
@@ -70,7 +80,9 @@ class Boundary:
             await self._refuse(error, scope, receive, watch)
         finally:
             seconds = time.perf_counter() - began
-            if not (is_upgrade and status):
+            if self._count is not None:
+                self._count.add(status, seconds)
+            elif not (is_upgrade and status):
                 self._requests.add(scope, status, seconds)
             _write_line(scope, status, seconds)
 

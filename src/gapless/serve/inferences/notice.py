@@ -69,19 +69,36 @@ class Noticing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with noticed(_request_id(scope)) as notice:
+        with noticed(request_id_of(scope)) as notice:
 
             async def warn(message: Message) -> None:
-                if notice.unsaved and message["type"] == "http.response.start":
-                    header = (WARNING_HEADER.encode(), NOT_SAVED.encode())
-                    message["headers"] = [*message["headers"], header]
-                await send(message)
+                await send(_warning(message) if notice.unsaved else message)
 
             await self._app(scope, receive, warn)
 
 
-def _request_id(scope: Scope) -> str:
+def warned(app: ASGIApp) -> ASGIApp:
+    """An application whose answers carry the warning."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def warn(message: Message) -> None:
+            await send(_warning(message))
+
+        await app(scope, receive, warn)
+
+    return serve
+
+
+def request_id_of(scope: Scope) -> str:
+    """What the client calls its request; empty: nothing."""
     for name, value in scope["headers"]:
         if name == REQUEST_ID_HEADER:
             return str(value[:MOST_ID_BYTES], "latin-1")
     return ""
+
+
+def _warning(message: Message) -> Message:
+    if message["type"] != "http.response.start":
+        return message
+    header = (WARNING_HEADER.encode(), NOT_SAVED.encode())
+    return {**message, "headers": [*message["headers"], header]}
