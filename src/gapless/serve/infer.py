@@ -267,7 +267,7 @@ async def _run(asker: Asker, info: ModelInfo, question: InferQuestion, work: Wor
                     sequence_end=asked.sequence_end and number == last,
                 )
             step = Question(inputs=inputs, parameters=parameters)
-            results.append(await asker.ask(info.name, question.version, step))
+            results.append(await asker.ask(info.name, question.version, step, info))
     except BaseException:
         if asked.sequence_id and asked.sequence_end:
             asker.end_sequence(info.name, asked.sequence_id)

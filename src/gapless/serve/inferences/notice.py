@@ -7,8 +7,6 @@ to the tasks it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, final
 
@@ -42,15 +40,25 @@ def current_notice() -> Notice | None:
     return _CURRENT.get()
 
 
-@contextmanager
-def noticed(request_id: str = "") -> Iterator[Notice]:
-    """A notice for what is served inside."""
-    notice = Notice(request_id)
-    token = _CURRENT.set(notice)
-    try:
-        yield notice
-    finally:
-        _CURRENT.reset(token)
+@final
+class Noticed:
+    """A notice for what is served inside; a context manager.
+
+    Args:
+        request_id: of the call; empty: it has none.
+    """
+
+    __slots__ = ("_notice", "_token")
+
+    def __init__(self, request_id: str = "") -> None:
+        self._notice = Notice(request_id)
+
+    def __enter__(self) -> Notice:
+        self._token = _CURRENT.set(self._notice)
+        return self._notice
+
+    def __exit__(self, *_: object) -> None:
+        _CURRENT.reset(self._token)
 
 
 @final
@@ -69,7 +77,7 @@ class Noticing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with noticed(request_id_of(scope)) as notice:
+        with Noticed(request_id_of(scope)) as notice:
 
             async def warn(message: Message) -> None:
                 await send(_warning(message) if notice.unsaved else message)

@@ -84,13 +84,16 @@ class Asker:
         finally:
             held.release()
 
-    async def ask(self, model: str, version: str | None, question: Question) -> Result:
+    async def ask(
+        self, model: str, version: str | None, question: Question, info: ModelInfo | None = None
+    ) -> Result:
         """Put a question.
 
         Args:
             model: its name.
             version: None is the newest that answers.
             question: what to ask.
+            info: of the model, where it was looked up a moment ago.
 
         Raises:
             GaplessError: as ``Inference.infer``.
@@ -98,12 +101,14 @@ class Asker:
         """
         flags = self._flags
         if flags is None or flags.plain or CURRENT.get() is not None:
-            return await self._ask(model, version, question)
+            return await self._ask(model, version, question, info)
         # A call over gRPC. Steps of a sequence are one session.
         with serving(flags, str(question.parameters.sequence_id or "")):
-            return await self._ask(model, version, question)
+            return await self._ask(model, version, question, info)
 
-    async def _ask(self, model: str, version: str | None, question: Question) -> Result:
+    async def _ask(
+        self, model: str, version: str | None, question: Question, info: ModelInfo | None
+    ) -> Result:
         asked = question.parameters
         request = Request(
             model=model,
@@ -115,12 +120,12 @@ class Asker:
             timeout_ms=asked.timeout / US_PER_MS if asked.timeout else None,
         )
         if self.keeper is None:
-            return await self._run(request, asked)
+            return await self._run(request, asked, info)
         at_us = next_us()
         notice = current_notice()
         request_id = question.id or (notice.request_id if notice is not None else "")
         try:
-            result = await self._run(request, asked)
+            result = await self._run(request, asked, info)
         except GaplessError as error:
             # Nothing was promised that would have to wait for it.
             record = record_of(request, error, at_us=at_us, request_id=request_id)
@@ -131,19 +136,19 @@ class Asker:
             notice.unsaved = True
         return result
 
-    async def _run(self, request: Request, asked: CallParameters) -> Result:
+    async def _run(self, request: Request, asked: CallParameters, info: ModelInfo | None) -> Result:
         if self._times is None:
-            return await self._put(request, asked)
-        return await self._times.timed(request.model, self._put(request, asked))
+            return await self._put(request, asked, info)
+        return await self._times.timed(request.model, self._put(request, asked, info))
 
-    async def _put(self, request: Request, asked: CallParameters) -> Result:
+    async def _put(self, request: Request, asked: CallParameters, info: ModelInfo | None) -> Result:
         model, version = request.model, request.version
         if asked.sequence_id:
             request = await self._sequences.bind_async(
                 request, asked.sequence_id, start=asked.sequence_start, end=asked.sequence_end
             )
         elif asked.cache and is_on("answers"):
-            info = await self.info_of(model, version)
+            info = info or await self.info_of(model, version)
             if info.digest:
                 # The version is named, so that no newer one that comes meanwhile answers for it.
                 named = msgspec.structs.replace(request, version=info.version)

@@ -16,7 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from gapless.errors import GaplessError, TooLargeError
-from gapless.serve.inferences.notice import NOT_SAVED, WARNING_HEADER, noticed
+from gapless.serve.inferences.notice import NOT_SAVED, WARNING_HEADER, Noticed
 from gapless.serve.kserve.grpc_bounds import no_message
 from gapless.serve.kserve.grpc_status import Status, status_of
 from gapless.serve.metrics.requests import UNMATCHED, Requests
@@ -83,7 +83,7 @@ def unary(path: str, answer: Callable[[bytes, Context], Awaitable[Any]], request
         return serialised(message)
 
     async def serve(data: bytes, context: Context) -> bytes:
-        with noticed() as notice:
+        with Noticed() as notice:
             data = await _guarded(path, context, write(data, context), requests)
         if notice.unsaved:
             context.set_trailing_metadata(((WARNING_HEADER, NOT_SAVED),))

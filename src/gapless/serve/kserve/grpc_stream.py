@@ -22,7 +22,7 @@ import structlog
 
 from gapless.errors import GaplessError, OverloadError
 from gapless.infer.wire import messages
-from gapless.serve.inferences.notice import NOT_SAVED, WARNING_HEADER, noticed
+from gapless.serve.inferences.notice import NOT_SAVED, WARNING_HEADER, Noticed
 from gapless.serve.kserve.ask import Asker
 from gapless.serve.kserve.codec import Question
 from gapless.serve.kserve.grpc_call import Context, serialised
@@ -137,7 +137,7 @@ class InferStream:
 
     async def _outcome(self, request: Any, question: Question) -> bytes:
         try:
-            with noticed() as notice:
+            with Noticed() as notice:
                 result = await self._asker.ask(
                     request.model_name,
                     request.model_version or None,

@@ -19,7 +19,7 @@ from gapless.serve.access import Access
 from gapless.serve.flags.calls import call_of
 from gapless.serve.flags.flags import Flags
 from gapless.serve.infer_messages import INFER_PATHS
-from gapless.serve.inferences.notice import noticed, request_id_of, warned
+from gapless.serve.inferences.notice import Noticed, request_id_of, warned
 from gapless.serve.metrics.requests import Requests
 from gapless.serve.middleware import Boundary
 from gapless.serve.quick.answers import WireAnswers
@@ -98,7 +98,7 @@ class QuickDoor:
     async def _put(self, ask: Ask, scope: dict[str, Any], question: bytes) -> bytes | ASGIApp:
         began_s = perf_counter()
         outcome: ASGIApp
-        with noticed(request_id_of(scope)) as notice:
+        with Noticed(request_id_of(scope)) as notice:
             try:
                 body = await ask(question)
             except Exception as error:  # noqa: BLE001 - the boundary tells what became of it
