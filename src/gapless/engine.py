@@ -2,7 +2,8 @@
 
 In: ``Settings``, fitted to the machine or not. Out: an ``Engine`` that the command line, the Python interface and the
 network edge work with. Invariants: models load once and are shared; everything opened here is closed by ``close``; what
-can change while it works follows the machine. Thread: any.
+can change while it works follows the machine; it is imported without compiled kernels, so that models load while these
+are (a second of the start of a server). Thread: any.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 import msgspec
 
@@ -21,15 +22,12 @@ from gapless.cache.open import open_cache
 from gapless.cache.options import CacheOptions
 from gapless.infer.inference import Inference
 from gapless.infer.open import open_inference
-from gapless.jobs.runner import Runner
 from gapless.listen.endpoint import EndpointOptions
-from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import RecogniseOptions, Recogniser, RecogniserInfo, Wake
 from gapless.listen.recogniser.places import PlacesStats
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recogniser.shelf.folders import CARRIED
 from gapless.listen.recogniser.shelf.shelf import Shelf
-from gapless.listen.recording import RecordingEvent, hear_recording
 from gapless.listen.segment import SegmentOptions
 from gapless.listen.vad import VAD_MODEL
 from gapless.settings import GuardName, Resolved, Settings
@@ -41,6 +39,11 @@ from gapless.store.retention import Retention, retention_options
 from gapless.tune.fit import read_measured, resolved_of
 from gapless.tune.probe import read_facts
 from gapless.tune.watch import Changes, Replanner, Watcher
+
+if TYPE_CHECKING:
+    from gapless.jobs.runner import Runner
+    from gapless.listen.listener import Listener, ListenOptions
+    from gapless.listen.recording import RecordingEvent
 
 MIB: Final = 1024 * 1024
 
@@ -92,6 +95,7 @@ class Engine:
         self._inference.rehearse(VAD_MODEL)
         # The users' own models need not be waited for: whoever asks for one before it is loaded waits for that one.
         self._executor.submit(self._inference.preload)
+        self._begin_jobs()
         self._watch()
         self._ready = True
 
@@ -170,6 +174,8 @@ class Engine:
     @property
     def listen_options(self) -> ListenOptions:
         """How a stream is heard where nothing else is asked for."""
+        from gapless.listen.listener import ListenOptions
+
         s = self._settings
         return ListenOptions(
             denoise=s.denoise,
@@ -239,6 +245,8 @@ class Engine:
         Raises:
             ModelNotFoundError: no such model here.
         """
+        from gapless.listen.listener import Listener
+
         recogniser = self._shelf.get(model or None, allow_paths=allow_paths)
         return Listener(options, recogniser, self._inference, wake)
 
@@ -255,6 +263,8 @@ class Engine:
 
         ``options.rate_hz`` is ignored: the recording is read at the rate that fits its first stage.
         """
+        from gapless.listen.recording import hear_recording
+
         options = msgspec.structs.replace(
             options,
             rate_hz=DENOISE_RATE_HZ if options.denoise else LISTEN_RATE_HZ,
@@ -272,8 +282,13 @@ class Engine:
         self._store = open_store(settings)
         self._retention = Retention(self._store, retention_options(settings))
         self._retention.start()
-        self._runner = Runner(settings, self, self._store.queue)
-        self._runner.start()
+
+    def _begin_jobs(self) -> None:
+        from gapless.jobs.runner import Runner
+
+        if self._store is not None and self._runner is None:
+            self._runner = Runner(self._settings, self, self._store.queue)
+            self._runner.start()
 
     def _watch(self) -> None:
         data_path = self._settings.data_path
