@@ -25,7 +25,7 @@ FLAGS: Final[Mapping[FlagName, str]] = MappingProxyType(
         "answers": "Models are asked once for each question, and the answer is remembered.",
         "batching": "Rows of this session share calls of models with those of others.",
         "compression": "Answers are compressed for clients that accept it.",
-        "quick": "Remembered answers of /v1/infer are sent again byte by byte, without being made anew.",
+        "quick": "Plain questions to /v1/infer pass by the middleware; remembered answers are sent again byte by byte.",
         "recordings": "Recordings are heard once for each way to hear them, and the transcript is remembered.",
     }
 )
