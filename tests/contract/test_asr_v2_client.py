@@ -139,6 +139,7 @@ def test_a_query_that_cannot_be_used_is_refused_before_the_upgrade(
     assert json.loads(refusal.value.response.body)["status"] == "ERROR"
 
 
+@pytest.mark.long
 def test_over_capacity_the_upgrade_is_refused(inference: Inference) -> None:
     with (
         ScriptedServices(Settings(port=0, save=False, max_sessions=1), inference=inference) as one,
@@ -201,6 +202,7 @@ def test_a_recording_that_cannot_be_used_is_refused_in_the_dialect_s_own_words(
     assert ";" in body["message"]
 
 
+@pytest.mark.long
 def test_other_methods_and_addresses_are_refused_in_the_dialect_s_own_words(
     server: RunningServer,
 ) -> None:

@@ -199,6 +199,7 @@ def test_what_cannot_be_had_is_refused_before_the_upgrade(
     assert refusal.value.response.status_code == status
 
 
+@pytest.mark.long
 def test_a_recording_is_one_answer(client: V1Client, speech: bytes) -> None:
     answer = client.media.transcribe_file(
         request=speech, model="nova-3", encoding="linear16", utterances=True, smart_format=True,
@@ -292,6 +293,7 @@ def test_a_page_may_show_its_key_as_a_subprotocol(server: RunningServer) -> None
         assert [json.loads(message)["type"] for message in socket] == ["Metadata"]
 
 
+@pytest.mark.long
 def test_over_capacity_the_upgrade_is_refused_and_says_when_to_come_back(
     inference: Inference,
 ) -> None:
@@ -307,6 +309,7 @@ def test_over_capacity_the_upgrade_is_refused_and_says_when_to_come_back(
     assert int(refusal.value.response.headers["retry-after"]) >= 1
 
 
+@pytest.mark.long
 def test_a_client_that_says_nothing_is_net_0001(
     inference: Inference, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,6 +157,7 @@ def test_a_turn_that_the_voice_ends_has_its_events_in_order(
     assert len({event.event_id for event in events}) == len(events)
 
 
+@pytest.mark.long
 def test_a_turn_that_the_client_ends_is_committed_at_once_and_completed_when_it_is_heard(
     server: RunningServer, speech: Samples
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_turn_that_the_client_ends_is_committed_at_once_and_completed_when_it_
     assert events[-1].usage.seconds == pytest.approx(len(speech) / 16_000, abs=0.002)
 
 
+@pytest.mark.long
 def test_two_items_are_told_apart_by_their_ids_and_follow_one_another(
     server: RunningServer, speech: Samples
 ) -> None:
@@ -273,6 +275,7 @@ def test_the_beta_has_its_own_shapes(server: RunningServer, speech: Samples) -> 
     assert events[-1].transcript == WORDS
 
 
+@pytest.mark.long
 def test_a_client_secret_opens_sessions_as_it_was_told_and_nothing_else(
     server: RunningServer,
 ) -> None:
@@ -384,6 +387,7 @@ def test_a_model_that_is_not_here_is_an_error_after_which_nobody_connects_again(
     assert code == 1008
 
 
+@pytest.mark.long
 def test_secrets_that_make_no_sense_are_refused_in_openai_s_shape(server: RunningServer) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
     url = f"{server.url}/v1/realtime/client_secrets"

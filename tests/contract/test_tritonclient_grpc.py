@@ -368,6 +368,7 @@ def stream(client: Any) -> Iterator[Stream]:
     client.stop_stream()
 
 
+@pytest.mark.long
 def test_the_steps_of_a_sequence_are_answered_in_their_order(stream: Stream) -> None:
     steps = 50
     for number in range(steps):
@@ -415,6 +416,7 @@ def test_the_final_answer_is_marked_where_that_is_asked_for(stream: Stream) -> N
     assert "triton_final_response" not in plain
 
 
+@pytest.mark.long
 def test_what_was_sent_before_a_stream_is_closed_is_answered(client: Any) -> None:
     stream = Stream(client)
     for _ in range(200):

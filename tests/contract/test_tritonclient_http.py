@@ -456,6 +456,7 @@ def test_a_model_may_be_taken_out_and_brought_back(client: Any) -> None:
     assert client.infer("mirror", x).as_numpy("y").tolist() == [1, 1]
 
 
+@pytest.mark.long
 def test_a_model_that_is_dropped_into_the_folder_is_loaded_broken_and_mended(
     tmp_path: Path,
 ) -> None:

@@ -255,6 +255,7 @@ def test_what_cannot_be_heard_is_an_error_with_a_transcript_and_the_connection_s
     run(ask())
 
 
+@pytest.mark.long
 def test_without_room_there_is_an_error_and_a_transcript_and_describe_still_works(
     inference: Inference, speech: bytes
 ) -> None:
@@ -365,6 +366,7 @@ def test_who_says_nothing_is_let_go(inference: Inference, speech: bytes) -> None
         run(ask(server))
 
 
+@pytest.mark.long
 def test_a_server_that_stops_answers_what_it_has_heard(inference: Inference, speech: bytes) -> None:
     settings = Settings(port=0, wyoming_port=0, save=False)
 
@@ -400,6 +402,7 @@ def test_a_port_that_is_taken_stops_the_start(services: ScriptedServices) -> Non
         run(start(taken.getsockname()[1]))
 
 
+@pytest.mark.long
 def test_without_the_setting_nothing_listens(inference: Inference) -> None:
     with (
         ScriptedServices(Settings(port=0, save=False), inference=inference) as services,

@@ -195,6 +195,7 @@ def test_what_the_server_refuses_is_raised_as_the_error_that_it_was_there(
     assert refusal.value.param == "model"
 
 
+@pytest.mark.long
 def test_a_refused_upgrade_is_raised_as_what_it_was() -> None:
     settings = Settings(port=0, save=False, api_key="secret", max_sessions=1)
 
@@ -238,6 +239,7 @@ def test_sending_to_a_stream_that_was_closed_raises_the_reason(server: RunningSe
         run(talk)
 
 
+@pytest.mark.long
 def test_a_server_that_goes_away_ends_the_stream() -> None:
     async def talk(server: RunningServer) -> list[ServerMessage]:
         async with Client(server.url) as client, client.stream() as stream:

@@ -69,8 +69,10 @@ def test_the_same_words_by_every_way_and_kept(speech_dir: Path, tmp_path: Path) 
         assert any(isinstance(event, PartialMessage) for event in events)
         assert "the president of the united states" in words
 
-        client = openai.OpenAI(base_url=f"{address}/v1", api_key="unused", max_retries=0)
-        with recording.open("rb") as file:
+        with (
+            openai.OpenAI(base_url=f"{address}/v1", api_key="unused", max_retries=0) as client,
+            recording.open("rb") as file,
+        ):
             answer = client.audio.transcriptions.create(file=file, model="whisper-1")
         assert answer.text == words
 

@@ -92,6 +92,7 @@ def test_listen_is_the_function_whatever_was_imported_first(first: str) -> None:
     assert output_of(code) == ["gapless.api listen"]
 
 
+@pytest.mark.long
 def test_the_module_runs_as_the_command() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "gapless", "--version"],

@@ -234,6 +234,7 @@ def test_refusals_have_the_native_shape(
         assert error["param"] == param
 
 
+@pytest.mark.long
 def test_more_numbers_in_json_than_are_read_are_refused(client: httpx.Client) -> None:
     body = b'{"inputs": {"x": [%s0]}}' % (b" " * MAX_JSON_BYTES)
 
@@ -243,6 +244,7 @@ def test_more_numbers_in_json_than_are_read_are_refused(client: httpx.Client) ->
     assert response.json()["error"]["code"] == "too_large"
 
 
+@pytest.mark.long
 def test_a_recording_that_fails_halfway_leaves_no_sequence_open() -> None:
     model = running_sum()
 

@@ -194,6 +194,7 @@ def test_the_same_key_gives_the_same_job_even_when_the_queue_is_full(
     assert len(station.client.get("/v1/jobs").json()["items"]) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size_bytes", "status"), [(900_000, 503), (2_000_000, 413)], ids=["now", "ever"]
 )
@@ -310,6 +311,7 @@ def test_without_a_store_there_are_no_jobs(inference: Inference) -> None:
         assert "save" in refusal(client.post("/v1/jobs", content=b"x" * 1_000_000), 404)["message"]
 
 
+@pytest.mark.long
 def test_a_server_that_stops_ends_the_streams(
     tmp_path: Path, inference: Inference, pauses: bytes
 ) -> None:

@@ -244,6 +244,7 @@ def test_a_cancelled_job_stops_at_once_and_can_be_heard_on(workshop: Workshop) -
     assert len(workshop.words()) == 4
 
 
+@pytest.mark.long
 def test_a_job_that_another_process_cancels_stops(workshop: Workshop) -> None:
     gated = GatedRecogniser(free=1)
     runner = workshop.runner(gated, job_lease_ms=500)

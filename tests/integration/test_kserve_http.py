@@ -219,6 +219,7 @@ def test_the_index_may_be_only_of_models_that_answer(client: httpx.Client) -> No
     assert client.post("/v2/repository/index", content=b"{").status_code == 400
 
 
+@pytest.mark.long
 def test_a_full_queue_says_when_to_come_back() -> None:
     model, gate = gated(limits=ModelLimits(max_waiting_rows=1))
     settings = Settings(port=0, save=False)
@@ -268,6 +269,7 @@ def test_a_model_that_is_loading_keeps_nobody_else_waiting(path: str, body: dict
         assert asked.result(20).status_code == 200
 
 
+@pytest.mark.long
 def test_a_server_that_stops_ends_the_sequences_that_are_open() -> None:
     models = FixedModels(running_sum())
     x = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
@@ -283,6 +285,7 @@ def test_a_server_that_stops_ends_the_sequences_that_are_open() -> None:
         assert inference.statistics()[0].sequences == 0
 
 
+@pytest.mark.long
 def test_a_last_step_that_cannot_be_used_ends_its_sequence_all_the_same() -> None:
     models = FixedModels(running_sum())
     with (

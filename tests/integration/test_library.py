@@ -454,6 +454,7 @@ def test_new_files_push_nobody_out(tmp_path: Path, open_library: Open) -> None:
     assert factor_of(library, "b") == 2
 
 
+@pytest.mark.long
 def test_three_models_share_room_for_two_among_many_threads(
     tmp_path: Path, open_library: Open
 ) -> None:

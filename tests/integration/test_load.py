@@ -169,6 +169,7 @@ def test_the_wait_behind_a_slow_answer_counts(site: Callable[[Answer], Site]) ->
     assert result.most_waiting > 10
 
 
+@pytest.mark.long
 def test_a_closed_loop_asks_as_soon_as_it_is_answered(site: Callable[[Answer], Site]) -> None:
     here = site(well)
 
@@ -180,6 +181,7 @@ def test_a_closed_loop_asks_as_soon_as_it_is_answered(site: Callable[[Answer], S
     assert result.late is None
 
 
+@pytest.mark.long
 def test_bad_answers_are_counted_by_their_status(site: Callable[[Answer], Site]) -> None:
     async def answer(number: int, _: bytes, __: bytes, writer: Writer) -> None:
         line = {1: b"503 Busy", 2: b"404 Not Found"}.get(number, b"204 No Content")
@@ -251,6 +253,7 @@ def test_what_a_process_finds_wrong_is_told_as_what_it_is() -> None:
         run_load(task_for("", question=question))
 
 
+@pytest.mark.long
 def test_a_lost_server_is_found_again(site: Callable[[Answer], Site]) -> None:
     async def hangs_up_at_first(number: int, _: bytes, __: bytes, writer: Writer) -> None:
         if number < 4:

@@ -206,6 +206,7 @@ def test_requests_to_models(asked: RunningServer) -> None:
     assert found("gapless_event_loop_lateness_seconds_count") > 0
 
 
+@pytest.mark.long
 def test_calls_over_grpc(asked: RunningServer) -> None:
     ready = "/inference.GRPCInferenceService/ModelReady"
     question = messages.ModelReadyRequest(name="double").SerializeToString()
@@ -281,6 +282,7 @@ def test_reads_of_the_store_by_what_was_asked(heard: RunningServer) -> None:
     assert found("gapless_store_connections", state="idle") >= 1
 
 
+@pytest.mark.long
 def test_a_key_is_needed_and_both_formats_are_spoken(asked: RunningServer) -> None:
     refused = httpx.get(f"{asked.url}/metrics")
     newer = httpx.get(
@@ -296,6 +298,7 @@ def test_a_key_is_needed_and_both_formats_are_spoken(asked: RunningServer) -> No
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "scope")
 
 
+@pytest.mark.long
 def test_texts_that_were_dropped_are_told_by_guard() -> None:
     class Suspicious(ScriptedServices):  # type: ignore[misc]  # final for everybody else
         def suppressed(self) -> dict[str, dict[GuardName, int]]:

@@ -35,6 +35,7 @@ def small_container() -> Iterator[ControlGroup]:
         yield group
 
 
+@pytest.mark.long
 def test_a_process_of_one_cpu_and_700_mb_gets_a_plan_that_fits(
     small_container: ControlGroup,
 ) -> None:

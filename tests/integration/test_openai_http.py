@@ -190,6 +190,7 @@ def test_openais_own_model_name_means_the_default(station: Station, speech: byte
     assert session.model == "scripted"
 
 
+@pytest.mark.long
 def test_the_deltas_of_a_stream_are_its_text(station: Station, pauses: bytes) -> None:
     whole = station.post(pauses).json()
     response = station.post(pauses, {**MODEL, "stream": "true"})
@@ -215,6 +216,7 @@ def test_fields_that_nobody_knows_are_named_in_a_header(station: Station, speech
     assert response.headers["x-gapless-ignored-fields"] == "seed, user?name"
 
 
+@pytest.mark.long
 def test_hints_reach_the_recogniser(open_station: Callable[..., Station], speech: bytes) -> None:
     recogniser = ScriptedRecogniser()
     station = open_station(recogniser)
@@ -424,6 +426,7 @@ def connect(station: Station) -> socket.socket:
     return socket.create_connection((url.host, url.port or 80))
 
 
+@pytest.mark.long
 def test_one_too_many_is_refused_and_a_client_that_leaves_makes_room(
     open_station: Callable[..., Station], speech: bytes
 ) -> None:

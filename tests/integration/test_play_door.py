@@ -71,6 +71,7 @@ def test_a_ticket_opens_the_door_once(server: RunningServer) -> None:
     assert refusal(server, f"?token={ticket}")[0] == 401
 
 
+@pytest.mark.long
 def test_a_query_that_cannot_be_used_is_told_after_the_upgrade() -> None:
     async def play(server: RunningServer) -> tuple[dict[str, Any], int]:
         async with connect(f"{server.ws_url}/v1/play?rate=1") as socket:

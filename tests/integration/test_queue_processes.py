@@ -52,6 +52,7 @@ def test_a_submission_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", [1, 30])
 def test_answers_take_as_many_statements_however_many_jobs(tmp_path: Path, jobs: int) -> None:
     asked: list[str] = []

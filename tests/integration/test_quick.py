@@ -340,6 +340,7 @@ def test_a_large_new_answer_is_compressed_for_who_wants_that(
         assert "content-encoding" not in plain.headers
 
 
+@pytest.mark.long
 def test_the_door_is_closed_to_wrong_keys(served: tuple[httpx.Client, FixedModels]) -> None:
     client, _ = served
     body = question(client)

@@ -181,6 +181,7 @@ def test_a_recording_is_heard_once_and_kept_for_each_who_asked(
     assert transcripts[1].session.audio_ms == transcripts[0].session.audio_ms > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [{"language": "en"}, {"prompt": "names"}, {"temperature": "0.4"}],

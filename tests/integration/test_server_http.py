@@ -227,6 +227,7 @@ def test_an_address_that_is_taken_is_refused_in_words() -> None:
             run_server(services)
 
 
+@pytest.mark.long
 def test_no_thread_is_left_when_a_server_has_stopped() -> None:
     before = set(threading.enumerate())
     with ScriptedServices(SETTINGS) as services, running_server(services) as server:

@@ -113,6 +113,7 @@ def test_a_stream_that_was_refused_says_why(server: RunningServer) -> None:
     assert (line["model"], line["error"], line["close_code"]) == (None, "model_not_found", 1008)
 
 
+@pytest.mark.long
 def test_it_says_which_dialect_was_spoken(server: RunningServer, speech: bytes) -> None:
     path = "/v1/listen?encoding=linear16&sample_rate=8000"
     line = line_of(server, path, [speech[:64_000], '{"type":"CloseStream"}'])

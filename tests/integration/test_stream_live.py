@@ -156,6 +156,7 @@ def without_numbers(messages: list[FinalMessage]) -> list[FinalMessage]:
 # --- the story ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_speech_is_answered_with_partials_and_finals_and_kept(house: House, speech: bytes) -> None:
     async def talk() -> tuple[list[ServerMessage], int]:
         async with connect(house.stream_url, subprotocols=[Subprotocol("voice.v1")]) as socket:
@@ -189,6 +190,7 @@ def test_a_final_is_in_the_store_when_it_is_sent(house: House, speech: bytes) ->
     run(talk)
 
 
+@pytest.mark.long
 def test_flush_answers_what_came_before_it_and_the_stream_goes_on(
     house: House, speech: bytes
 ) -> None:
@@ -297,6 +299,7 @@ def test_a_frame_over_the_limit_closes_with_1009(house: House, size: int) -> Non
     assert run(talk) == 1009
 
 
+@pytest.mark.long
 def test_one_stream_too_many_is_refused_before_the_upgrade(
     build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -372,6 +375,7 @@ def test_who_leaves_without_stop_is_still_heard_to_the_end_and_kept(
     assert kept.session.ended_at_ms is not None
 
 
+@pytest.mark.long
 def test_a_lost_connection_can_be_resumed_without_a_gap(
     house: House, speech: bytes, expected: list[FinalMessage]
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_stateless_predictor_sees_the_last_tokens(open_it: Open, tmp_path: Pat
     assert heard(rows) == [13, 21]
 
 
+@pytest.mark.long
 def test_more_rows_than_a_batch_are_as_good_as_each_alone(open_it: Open, tmp_path: Path) -> None:
     write_recogniser(tmp_path / "r")
     joint = open_it(TransducerSpec(states=(("ph", "ph_next"), ("pc", "pc_next"))))

@@ -20,6 +20,7 @@ def test_different_parts_have_different_keys(first: list[bytes], second: list[by
     assert (digest(*first) == digest(*second)) == (first == second)
 
 
+@pytest.mark.long
 @given(st.binary(min_size=1, max_size=40), st.data())
 def test_where_parts_are_divided_counts(whole: bytes, data: st.DataObject) -> None:
     cuts = st.integers(0, len(whole))
@@ -91,6 +92,7 @@ def test_a_frame_comes_back(
     assert unpack(frame, bytes(byte ^ 1 for byte in stamp), 0) is None
 
 
+@pytest.mark.long
 @given(st.binary(min_size=1, max_size=30), st.data())
 def test_a_damaged_value_is_none(value: bytes, data: st.DataObject) -> None:
     frame = bytearray(pack(Framed(value, 1, 2, negative=False), bytes(16)))

@@ -51,6 +51,7 @@ def test_the_graph_counts_what_the_definition_counts(
         assert graph.bonus(place) == complete + partial
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(phrases=phrase_lists, tokens=st.lists(letters, max_size=8))
 def test_tokens_that_are_not_favoured_only_lose_what_was_unpaid(

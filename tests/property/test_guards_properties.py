@@ -41,6 +41,7 @@ def test_confident_text_is_never_touched(evidence: Evidence, speech_ms: int | No
     assert judge(evidence, lambda _start, _end: speech_ms) is None
 
 
+@pytest.mark.long
 @given(evidences(), st.integers(0, 30_000), st.integers(0, 30_000))
 def test_more_speech_never_silences_text(evidence: Evidence, one_ms: int, other_ms: int) -> None:
     less_ms, more_ms = sorted((one_ms, other_ms))

@@ -61,6 +61,7 @@ def answer_of(tensors: list[Array]) -> Result:
     return Result(model="m", version="1", outputs=outputs, queue_ns=0, compute_ns=0, rows=1)
 
 
+@pytest.mark.long
 @given(st.lists(arrays(), min_size=1, max_size=4))
 def test_binary_tensors_come_back_bit_by_bit(tensors: list[Array]) -> None:
     answer = answer_of(tensors)

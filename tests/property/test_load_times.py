@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def counted(values: list[int]) -> Times:
     return times
 
 
+@pytest.mark.long
 @given(VALUES, SHARES)
 def test_a_percentile_is_never_smaller_and_at_most_a_128th_larger(
     values: list[int], share: float
@@ -32,6 +34,7 @@ def test_a_percentile_is_never_smaller_and_at_most_a_128th_larger(
     assert exact <= found <= exact + exact // 128
 
 
+@pytest.mark.long
 @given(VALUES)
 def test_the_largest_value_and_the_number_are_exact(values: list[int]) -> None:
     percentiles = counted(values).percentiles()
@@ -40,6 +43,7 @@ def test_the_largest_value_and_the_number_are_exact(values: list[int]) -> None:
     assert (percentiles.max_us, percentiles.count) == (max(values), len(values))
 
 
+@pytest.mark.long
 @given(VALUES, VALUES, SHARES)
 def test_what_processes_counted_adds_up_after_a_journey_as_json(
     one: list[int], other: list[int], share: float
@@ -54,6 +58,7 @@ def test_what_processes_counted_adds_up_after_a_journey_as_json(
     assert dict(merged.ascending()) == dict(whole.ascending())
 
 
+@pytest.mark.long
 @given(VALUES, st.integers(0, 50), SHARES)
 def test_those_that_took_for_ever_come_last(values: list[int], never: int, share: float) -> None:
     rank = ceil(share * (len(values) + never))

@@ -96,6 +96,7 @@ def test_a_word_that_was_not_said_is_not_found(
     assert search(store, f"q{other} {words[0]}", keep(" ".join(words))) == []
 
 
+@pytest.mark.long
 @given(started_at_ms=st.integers(-INT64_MAX, INT64_MAX), session_id=st.text())
 def test_a_cursor_comes_back_as_its_place(started_at_ms: int, session_id: str) -> None:
     place = Place(started_at_ms, session_id)

@@ -122,6 +122,7 @@ def test_a_slow_reader_misses_nothing_but_partials_that_were_outdated(
         assert is_subsequence(got, of_utt)
 
 
+@pytest.mark.long
 @given(st.integers(0, 300), st.integers(0, 320))
 def test_what_was_sent_lately_can_be_sent_again_and_what_was_not_is_said_to_be_gone(
     sent: int, last_seq: int

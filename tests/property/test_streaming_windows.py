@@ -60,6 +60,7 @@ def test_any_split_gives_the_windows_of_the_whole(spec: EncoderSpec, lengths: li
         assert one[1:] == other[1:]
 
 
+@pytest.mark.long
 @given(specs(), integers(0, 60))
 def test_every_frame_is_new_in_exactly_one_window(spec: EncoderSpec, n_frames: int) -> None:
     windows = cut(spec, [n_frames])
@@ -70,6 +71,7 @@ def test_every_frame_is_new_in_exactly_one_window(spec: EncoderSpec, n_frames: i
     assert len(windows) == -(-total // spec.chunk_frames)
 
 
+@pytest.mark.long
 @given(specs(), integers(1, 60))
 def test_windows_have_one_length_and_hold_the_frames_around_the_new_ones(
     spec: EncoderSpec, n_frames: int
@@ -88,6 +90,7 @@ def test_windows_have_one_length_and_hold_the_frames_around_the_new_ones(
         assert window.n_frames == min(end, n_frames + spec.tail_frames) - first
 
 
+@pytest.mark.long
 @given(specs(), integers(1, 60))
 def test_as_many_frames_of_output_are_kept_as_new_frames_came_in(
     spec: EncoderSpec, n_frames: int
@@ -100,6 +103,7 @@ def test_as_many_frames_of_output_are_kept_as_new_frames_came_in(
     assert all(window.skip + window.keep <= outputs for window in windows)
 
 
+@pytest.mark.long
 @given(specs(), lists(integers(0, 30), max_size=8))
 def test_the_frames_that_are_held_are_bounded(spec: EncoderSpec, lengths: list[int]) -> None:
     windows = Windows(spec, 2)

@@ -90,6 +90,7 @@ def test_the_order_and_endianness_of_memory_do_not_show(array: Any) -> None:
     assert datatype_of(swapped) == datatype_of(array)
 
 
+@pytest.mark.long
 @given(
     st.one_of(st.sampled_from(sorted(DATATYPES)), st.text(max_size=6)),
     st.lists(LENGTHS, max_size=5),

@@ -94,6 +94,7 @@ def test_who_alone_is_in_time_wins_whatever_it_does(values: list[float], budget_
     assert (verdict.winner != FORMULA) == (len(values) > 1)
 
 
+@pytest.mark.long
 @given(st.integers(1, 60), st.floats(0.0, 600.0))
 def test_the_time_is_kept(count: int, budget_s: float) -> None:
     _, trials = run(count, budget_s, flat([1.0] * count))

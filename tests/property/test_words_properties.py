@@ -117,6 +117,7 @@ def test_words_are_those_of_fts5(fts5: sqlite3.Connection, text: str) -> None:
     assert [token.word for token in tokens(text)] == words_of(fts5, text)
 
 
+@pytest.mark.long
 @given(text=SPEECH, query=SPEECH)
 def test_what_is_found_and_marked_is_as_in_fts5(
     fts5: sqlite3.Connection, text: str, query: str
@@ -161,6 +162,7 @@ def test_parts_of_a_text_are_found_and_marked_as_in_fts5(
         )
 
 
+@pytest.mark.long
 @given(text=st.text(st.characters(exclude_categories=()), max_size=80))
 def test_places_are_where_the_words_are(text: str) -> None:
     text = keepable(text)

@@ -80,12 +80,14 @@ def test_every_contender_can_be_found_and_made_by_another_process(bench: str) ->
             signature(made).bind(**options)
 
 
+@pytest.mark.long
 def test_contenders_of_a_case_have_names_of_their_own(bench: str) -> None:
     for case in cases_of(bench):
         names = [contender.name for contender in case.contenders]
         assert len(set(names)) == len(names) >= 2
 
 
+@pytest.mark.long
 def test_every_check_names_contenders_of_its_case_and_a_claim_of_its_bench(bench: str) -> None:
     for case in cases_of(bench):
         names = {contender.name for contender in case.contenders}

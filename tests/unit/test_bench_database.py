@@ -51,6 +51,7 @@ def test_transcripts_hold_as_many_utterances_as_asked_for_in_order() -> None:
         assert one.session.audio_ms >= ends[-1]
 
 
+@pytest.mark.long
 def test_words_have_the_frequencies_of_a_language() -> None:
     said = Counter(
         word.text for one in transcripts(5_000) for said in one.utterances for word in said.words
@@ -64,6 +65,7 @@ def test_words_have_the_frequencies_of_a_language() -> None:
     assert len(set(vocabulary())) == len(vocabulary())
 
 
+@pytest.mark.long
 def test_file_is_made_once_for_each_number(tmp_path: Path) -> None:
     told: list[int] = []
     first = fill_sqlite(tmp_path, 500, lambda _, there, __: told.append(there))
@@ -75,6 +77,7 @@ def test_file_is_made_once_for_each_number(tmp_path: Path) -> None:
     assert (first.utterances, first.sessions) == (500, len(list(transcripts(500))))
 
 
+@pytest.mark.long
 def test_file_that_was_interrupted_is_made_anew(tmp_path: Path) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -135,6 +138,7 @@ def test_wrong_answers_end_a_round(name: str, filled: Filled) -> None:
         work(WORK_S)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [1, 50])
 @pytest.mark.parametrize("make", [database_rows.store, database_rows.bare], ids=["store", "driver"])
 def test_rows_are_counted_and_nothing_is_left(

@@ -51,6 +51,7 @@ def test_a_module_that_is_no_package_carries_nothing() -> None:
         find_carried("pytest_timeout", "model.bin", install="pytest-timeout")
 
 
+@pytest.mark.long
 def test_loading_the_denoiser_does_not_import_its_carrier() -> None:
     code = (
         "import sys; from gapless.clean.denoise import Denoiser;"

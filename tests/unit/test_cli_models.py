@@ -67,6 +67,7 @@ def test_models_path_prints_the_folder(tmp_path: Path) -> None:
     assert run(tmp_path, "path").stdout == f"{tmp_path}\n"
 
 
+@pytest.mark.long
 def test_a_model_is_pulled_verified_used_and_removed(hub: LocalHub, tmp_path: Path) -> None:
     hub.faults["model.bin"] = ["cut"]
 

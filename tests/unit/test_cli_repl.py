@@ -479,6 +479,7 @@ def test_mistakes_of_a_script_stop_nothing_and_make_it_fail(tmp_path: Path) -> N
     assert "cannot write /nowhere/x.ph" in result.stderr
 
 
+@pytest.mark.long
 def test_a_file_is_where_it_begins(tmp_path: Path) -> None:
     source = tmp_path / "beat.ph"
     source.write_text('o1: s "bd"\n')

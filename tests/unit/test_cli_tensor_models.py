@@ -106,6 +106,7 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
         assert failed.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_quantize_writes_a_version_that_the_next_command_uses(folder: Path) -> None:
     path = folder / "small" / "2" / "model.onnx"
     done = models(folder, "quantize", "small", "--min-speedup", "0.01")

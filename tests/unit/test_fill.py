@@ -80,6 +80,7 @@ def test_the_reserve_has_a_bound() -> None:
     assert fill["reserve"][0] == 350
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("left", "shrinks"), [(300, True), (60, False)])
 def test_it_shrinks_after_a_calm_time_if_enough_was_left(left: int, shrinks: bool) -> None:
     fill = make()
@@ -93,6 +94,7 @@ def test_it_shrinks_after_a_calm_time_if_enough_was_left(left: int, shrinks: boo
     assert fill["reserve"][0] == pytest.approx(100 if shrinks else 200)
 
 
+@pytest.mark.long
 def test_it_shrinks_too_slowly_to_be_spliced() -> None:
     fill = make()
     note_late(fill[0])

@@ -35,6 +35,7 @@ def test_every_phase_passes_constant_signals_unchanged(up: int, down: int) -> No
     np.testing.assert_allclose(taps.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("up", "down"), RATIOS)
 def test_the_filter_is_symmetric_about_each_instant(up: int, down: int) -> None:
     taps = design(up, down)

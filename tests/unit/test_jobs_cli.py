@@ -30,6 +30,7 @@ def talk(speech_dir: Path) -> Path:
     return speech_dir / "sentence.flac"
 
 
+@pytest.mark.long
 def test_a_job_is_submitted_listed_cancelled_and_retried(tmp_path: Path, talk: Path) -> None:
     job_id = submitted(tmp_path, talk, talk)
     listed = json.loads(run(tmp_path, "jobs", "list", "--json").stdout)

@@ -206,6 +206,7 @@ def test_what_goes_wrong_is_said(site: str, path: str, error: type[Exception]) -
         whole(f"{site}/{path}")
 
 
+@pytest.mark.long
 def test_a_server_that_drips_for_ever_is_cut_off(site: str) -> None:
     limits = FetchLimits(max_bytes=10**9, total_s=0.3, silent_s=5)
     with pytest.raises(DeadlineError):

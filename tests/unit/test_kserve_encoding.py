@@ -77,6 +77,7 @@ def test_a_body_that_would_pass_its_bound_is_refused(encoding: Encoding) -> None
         inflate(deflate(BODY, encoding), encoding, len(BODY) - 1)
 
 
+@pytest.mark.long
 def test_a_bomb_costs_no_more_memory_than_the_bound() -> None:
     bomb = deflate(bytes(64 * 2**20), "gzip")
     tracemalloc.start()

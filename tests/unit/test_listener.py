@@ -47,6 +47,7 @@ def finals(events: list[ListenEvent]) -> list[Final]:
     return [event for event in events if isinstance(event, Final)]
 
 
+@pytest.mark.long
 def test_each_utterance_is_announced_guessed_ended_and_final(
     speech: Samples, inference: Inference
 ) -> None:
@@ -84,6 +85,7 @@ def test_times_are_audio_time_and_words_lie_within_their_utterance(
         assert words[-1].end_ms <= shifted.utterance.end_ms
 
 
+@pytest.mark.long
 def test_silence_and_noise_give_no_event(inference: Inference) -> None:
     listener = Listener(ListenOptions(), ScriptedRecogniser(), inference)
     noise = np.random.default_rng(1).normal(0, 0.05, 5 * LISTEN_RATE_HZ).astype(np.float32)
@@ -93,6 +95,7 @@ def test_silence_and_noise_give_no_event(inference: Inference) -> None:
     assert listener.flush() == []
 
 
+@pytest.mark.long
 def test_a_flush_in_mid_speech_makes_what_was_said_final_and_the_stream_goes_on(
     speech: Samples, inference: Inference
 ) -> None:
@@ -140,6 +143,7 @@ def test_speech_is_announced_while_no_place_is_free_and_nothing_is_lost(
     assert not listener.busy
 
 
+@pytest.mark.long
 def test_closing_a_waiting_listener_leaves_the_queue(speech: Samples, inference: Inference) -> None:
     recogniser = ScriptedRecogniser(places=1)
     holder = recogniser.open(RecogniseOptions(), lambda: None).result()
@@ -178,6 +182,7 @@ def test_closing_in_mid_utterance_gives_the_place_back(
     assert recogniser.stats().busy == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", ["open", "accept", "finish"])
 def test_an_utterance_that_fails_is_reported_and_the_next_is_heard(
     at: Literal["open", "accept", "finish"], speech: Samples, inference: Inference
@@ -200,6 +205,7 @@ def test_an_utterance_that_fails_is_reported_and_the_next_is_heard(
     assert recogniser.stats().busy == 0
 
 
+@pytest.mark.long
 def test_options_can_change_in_mid_stream(speech: Samples, inference: Inference) -> None:
     recogniser = ScriptedRecogniser()
     listener = Listener(ListenOptions(), recogniser, inference)

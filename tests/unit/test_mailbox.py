@@ -26,6 +26,7 @@ GONE = np.float32(-1)
 PATIENCE_NS = 5_000_000_000
 
 
+@pytest.mark.long
 @given(
     capacity=st.sampled_from([1, 2, 8]),
     steps=st.lists(

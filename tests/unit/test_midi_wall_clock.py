@@ -36,6 +36,7 @@ def sights(
 
 
 # Of large blocks there are only few sights to choose from.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("block", "bound_ms"), [(64, 0.2), (256, 0.3), (1024, 0.8), (8192, 1.6)], ids=str
 )

@@ -69,6 +69,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not tell")
 def test_a_session_starts_one_thread_less_than_a_call_uses(tmp_path: Path) -> None:
     path = write_double(tmp_path / "model.onnx")

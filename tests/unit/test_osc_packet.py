@@ -27,17 +27,20 @@ arguments = st.lists(
 messages = st.builds(Message, words.map(lambda word: "/" + word), arguments)
 
 
+@pytest.mark.long
 @given(messages)
 def test_another_reader_reads_what_is_written(message: Message) -> None:
     seen = OscMessage(written(message))
     assert (seen.address, tuple(seen.params)) == message
 
 
+@pytest.mark.long
 @given(messages)
 def test_what_is_written_is_read(message: Message) -> None:
     assert read(written(message)) == [message]
 
 
+@pytest.mark.long
 @given(messages)
 def test_what_another_writes_is_read(message: Message) -> None:
     builder = OscMessageBuilder(message.address)

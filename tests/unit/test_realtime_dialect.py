@@ -210,6 +210,7 @@ def test_a_turn_longer_than_an_utterance_may_be_is_one_item(services: ScriptedSe
     assert deltas(events) == events[-1]["transcript"]
 
 
+@pytest.mark.long
 def test_another_format_makes_the_rest_final_and_times_go_on(talk: Talk, speech: list[str]) -> None:
     first = say(talk, speech[:15])
     change = say(talk, [update({"audio": {"input": {"format": {"type": "audio/pcmu"}}}})])
@@ -256,6 +257,7 @@ def test_an_update_that_the_stream_cannot_follow_is_refused_and_all_is_as_it_was
     assert say(talk, speech)[-1]["transcript"] == SPOKEN
 
 
+@pytest.mark.long
 def test_a_language_is_forgotten_by_opening_the_stream_anew(
     talk: Talk, speech: list[str], recogniser: ScriptedRecogniser
 ) -> None:
@@ -365,6 +367,7 @@ def test_an_error_names_the_event_even_if_that_cannot_be_read(talk: Talk) -> Non
     assert refusal["error"]["event_id"] == "e7"
 
 
+@pytest.mark.long
 def test_more_commits_than_can_wait_are_refused(talk: Talk) -> None:
     for _ in range(MAX_AWAITED):
         talk.tell(append(b"\0\0"), COMMIT)

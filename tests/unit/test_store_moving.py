@@ -127,6 +127,7 @@ def test_a_session_that_went_on_is_completed_and_what_is_there_stays(
     assert copy_store(source, target, ignore).moved == Moved(skipped=2)
 
 
+@pytest.mark.long
 def test_what_comes_while_it_copies_is_copied_too(source: SqliteStore, target: SqliteStore) -> None:
     fill(source, 5)
 

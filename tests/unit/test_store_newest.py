@@ -63,6 +63,7 @@ def starts_of(order: str) -> list[int]:
     return starts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "bounds",
     [(0, 10, 5), (3, 10, 2000), (100, 10, 5), (0, 1000, 5), (3, 1000, 2000), BOUNDS],

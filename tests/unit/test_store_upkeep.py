@@ -124,6 +124,7 @@ def test_no_file_holds_a_word_that_was_pruned_once_the_room_is_given_back(
     assert not any(b"xylophonic" in file.read_bytes() for file in path.parent.iterdir())
 
 
+@pytest.mark.long
 def test_a_store_that_is_too_large_is_pruned_to_a_little_below_and_not_to_nothing(
     store: SqliteStore,
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_store_that_is_too_large_is_pruned_to_a_little_below_and_not_to_nothin
     assert store.check() == ()
 
 
+@pytest.mark.long
 def test_another_process_does_not_take_what_is_still_in_the_index_for_text(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         fill(store, 40, utterances=10)

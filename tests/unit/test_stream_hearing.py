@@ -138,6 +138,7 @@ def test_a_transcript_that_was_never_kept_has_no_name(disk: FullDisk) -> None:
     assert keeper.finish(1000) is None
 
 
+@pytest.mark.long
 def test_finals_are_in_the_store_before_they_are_reported(
     services: ScriptedServices, disk: FullDisk, speech: bytes
 ) -> None:
@@ -188,6 +189,7 @@ def test_what_came_before_a_bad_frame_is_heard(services: ScriptedServices) -> No
     assert isinstance(heard.error, InvalidAudioError)
 
 
+@pytest.mark.long
 def test_a_change_that_cannot_be_made_leaves_everything_as_it_was(
     services: ScriptedServices, speech: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +273,7 @@ def test_compressed_streams_are_heard_at_the_rate_they_are_decoded_to() -> None:
     assert options.rate_hz == 48_000
 
 
+@pytest.mark.long
 def test_a_voice_is_told_with_all_its_features(services: ScriptedServices, speech: bytes) -> None:
     with closing(Conversation(services, StreamOptions(voice=True))) as conversation:
         messages = conversation.send(speech)

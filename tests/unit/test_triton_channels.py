@@ -161,6 +161,7 @@ def test_a_suspect_channel_is_to_be_checked(pool: Pool) -> None:
     assert pool.take().channel != lease.channel
 
 
+@pytest.mark.long
 def test_many_threads_never_have_more_than_there_may_be() -> None:
     with closing(Pool(max_channels=3)) as pool:
         lent: set[int] = set()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def test_a_flush_with_nothing_before_it_is_no_turn() -> None:
     assert turns.hear(100) == []
 
 
+@pytest.mark.long
 @given(st.lists(st.integers(0, 3 * MAX_SAMPLES), max_size=8))
 def test_spans_are_bounded_and_leave_nothing_out(sizes: list[int]) -> None:
     turns = ManualTurns(MAX_MS)

@@ -100,6 +100,7 @@ def test_streams_that_share_a_model_do_not_hear_each_other(
     assert np.array_equal(np.concatenate(heard), probabilities(inference, speech))
 
 
+@pytest.mark.long
 def test_streams_judged_together_are_judged_as_each_alone(
     inference: Inference, load_speech: Callable[[str], Samples]
 ) -> None:

@@ -226,6 +226,7 @@ def test_traits_follow_from_the_features(
     assert tuple(traits) == pytest.approx(expected)
 
 
+@pytest.mark.long
 @given(st.none() | st.floats(50, 1200), st.floats(-120, 6), st.floats(0, 1), st.floats(0, 1))
 def test_traits_are_shares(
     pitch_hz: float | None, loudness_dbfs: float, flux: float, flatness: float
