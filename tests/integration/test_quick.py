@@ -174,8 +174,9 @@ def test_pipelined_requests_are_answered_in_order(address: tuple[str, int]) -> N
     one, known = got.index(b"got one"), got.find(b"known")
     assert one < known or known == -1
     assert one < got.index(b"got two")
+    # Only the first is quick: what is pipelined behind it waits, and goes the long way.
     got = exchange(address, post("/quick", b"known") + post("/quick", b"known"), answers=2)
-    assert got.count(b"remembered") == 2
+    assert got.index(b"remembered") < got.index(b"got known")
 
 
 def test_what_is_made_is_answered_as_what_is_remembered(address: tuple[str, int]) -> None:
