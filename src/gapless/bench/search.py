@@ -11,7 +11,8 @@ STEPS = 16
 def largest_that_passes(passes: Callable[[int], bool], *, first: int, most: int) -> int:
     """Double up to the first failure, then bisect; 0 if not even 1 passes.
 
-    Where the test is a measurement, a number that passed once is believed, and one that failed is not tried again.
+    Where the test is a measurement, a number that passed once is believed, and one that failed is not asked for again:
+    a test that wants to be sure tries twice itself.
 
     Args:
         passes: tries a number.
