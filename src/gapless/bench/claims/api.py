@@ -64,9 +64,9 @@ API_CLAIMS: Final = (
         name="api-pipeline-goal",
         row="A2",
         bench="api",
-        says="new questions a second, the goal",
+        # Beyond the target: how far it is is told, and the row does not fail for it.
+        says="new questions a second, beside the goal of 3,000",
         figure="rate_per_s",
-        bound=3_000,
     ),
     Claim(
         name="api-pipeline-gain",
