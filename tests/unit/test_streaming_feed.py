@@ -25,6 +25,8 @@ INFO: Final = ModelInfo(
     sequences="slots",
 )
 CHUNK: Final = 640
+REACH: Final = 240
+"""Samples of a frame of 400 that lie behind its hop of 160."""
 
 
 class Engine:
@@ -93,7 +95,7 @@ def advance(feed: Feed) -> bool:
 
 def sound(n_chunks: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """So many chunks, and what their last frame reaches beyond them."""
-    return np.zeros(n_chunks * CHUNK + 240, np.float32)
+    return np.zeros(n_chunks * CHUNK + REACH, np.float32)
 
 
 def numbers(feed: Feed) -> list[float]:
@@ -138,10 +140,10 @@ def test_what_was_heard_grows_with_the_answers(engine: Engine) -> None:
     assert feed.heard == 0
     engine.answer(0)
     feed.take()
-    assert feed.heard == CHUNK
+    assert feed.heard == CHUNK + REACH, "the last frame reaches beyond its hop"
     engine.answer(1)
     feed.take()
-    assert feed.heard == 2 * CHUNK + 240, "what makes no window yet is behind it too"
+    assert feed.heard == 2 * CHUNK + REACH, "what makes no window yet is behind it too"
 
 
 def test_a_window_that_finds_no_room_is_tried_again(engine: Engine) -> None:

@@ -176,7 +176,7 @@ class Feed:
         self._fed = 0
         """Samples that were turned into features."""
         self._heard = 0
-        """Samples behind the frames that were taken."""
+        """Samples that the frames that were taken are made of."""
 
     @property
     def idle(self) -> bool:
@@ -240,7 +240,7 @@ class Feed:
             self._n_taken += 1
             if not isinstance(outcome, Result):
                 raise outcome
-            self._heard = min(window.end * self._hop_samples, self._fed)
+            self._heard = min(self._encoder.features.samples_of(window.end), self._fed)
             taken.append(self._encoder.new_frames(outcome, window))
         return taken
 

@@ -59,6 +59,10 @@ class WindowFeatures(Protocol):
         """For a new utterance."""
         ...
 
+    def samples_of(self, n_rows: int) -> int:
+        """How many samples, from the first of an utterance, its first rows (at least one) are made of."""
+        ...
+
     def prepare(self, rows: Frames, n_rows: int) -> Frames:
         """The features of a window.
 
@@ -100,6 +104,11 @@ class OwnFeatures:
     def stage(self) -> LogMel:
         """For a new utterance."""
         return LogMel(self._options)
+
+    def samples_of(self, n_rows: int) -> int:
+        """As far as the last frame reaches."""
+        options = self._options
+        return (n_rows - 1) * options.hop_samples - options.lead_samples + options.window_samples
 
     def prepare(self, rows: Frames, n_rows: int) -> Frames:
         """The frames as they are, or normalised."""
@@ -152,6 +161,10 @@ class NetworkFeatures:
     def stage(self) -> Hops:
         """For a new utterance."""
         return Hops(self.hop_samples)
+
+    def samples_of(self, n_rows: int) -> int:
+        """A hop for each."""
+        return n_rows * self.hop_samples
 
     def prepare(self, rows: Frames, n_rows: int) -> Frames:
         """What the network makes of the window's samples, as many frames as it has hops."""
