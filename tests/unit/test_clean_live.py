@@ -240,6 +240,18 @@ def test_a_model_that_is_late_again_and_again_gets_more_time_and_gives_it_back(
     assert clicks(mic.hear(voice_like(1.0), 512)[RATE_HZ // 4 :], RATE_HZ).size == 0
 
 
+def test_latency_that_is_less_than_a_step_does_not_stay(
+    microphone: Callable[..., Microphone],
+) -> None:
+    mic = microphone("quality")
+    mic.hear(voice_like(0.5))
+    least = mic.latency
+    for record in ("latency", "latency_before"):
+        mic.state[0][record] = least + 81
+    mic.hear(np.zeros(11 * RATE_HZ, np.float32))
+    assert mic.latency == least
+
+
 def test_switches_fade(microphone: Callable[..., Microphone]) -> None:
     mic = microphone("low-delay")
     heard = [mic.hear(tone(0.5))]

@@ -96,7 +96,8 @@ def _fit_latency(state: Record, reserve: int, heard: int, frames: int) -> None:
         _move(state, min(state.latency + _inaudible_step(state, start, -1), most), heard)
     elif heard - state.watched_since > WATCH:
         shorter = state.latency
-        if state.least_reserve > state.fade + LONGEST_STEP:
+        # What is left may be less than a step, and must not stay for want of the reserve for a whole one.
+        if state.least_reserve > state.fade + min(LONGEST_STEP, state.latency - least):
             shorter = max(state.latency - _inaudible_step(state, start, 1), least)
         _move(state, shorter, heard)
 
