@@ -27,7 +27,7 @@ check: test suites ## everything this machine can check
 
 suites: lint types imports long database deploy triton audio browser ## all of that but the quick tests
 
-bench: .venv/.run ## measure everything that is claimed (an hour), and print the table
+bench: .venv/.run ## measure everything that is claimed (an hour or two), and print the table
 	$(BIN)/gapless bench claims --json build/bench.json
 
 bench-check: .venv/.dev ## compare with the commit that this branch began at, in one run: BASE=, FAMILIES=

@@ -77,7 +77,7 @@ class Benches(click.Group):
     cls=Benches,
     subcommand_metavar="[FAMILY]... [OPTIONS]",
     epilog=examples(
-        "gapless bench                                 all families, an hour",
+        "gapless bench                                 all families, an hour or two",
         "gapless bench inference                       one, with options of its own",
         "gapless bench inference cache --json new.json several, in one file",
         "gapless bench inference cache --compare old.json",

@@ -43,7 +43,7 @@ STYLES: Final = {"pass": "green", "FAIL": "bold red", "reported": "dim", "not me
 
 @click.command(
     epilog=examples(
-        "gapless bench claims                         measures everything, an hour",
+        "gapless bench claims                         measures everything, an hour or two",
         "gapless bench claims --from bench.json       the table of what was measured",
         "gapless bench claims --from a.json --from b.json --write claims.md",
     )
