@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +20,15 @@ import numpy.typing as npt
 from . import noise, scoring, sets
 from .decode import Model, Stream, Word, recognise
 from .features import SAMPLE_RATE
+from .joint import recognise_jointly
 from .mixing import LEAD_S, QUIET, at_snr, padded
 
 FloatArray = npt.NDArray[np.float32]
 Recording = Callable[[FloatArray, FloatArray, np.random.Generator], FloatArray]
 """Of a padded recording, its speech alone, and a generator: what the microphone hears."""
+
+Recognise = Callable[[Model, FloatArray], list[Word]]
+BY_CTC: Recognise = partial(recognise, by_ctc=True)
 
 BOOTSTRAPS = 2000
 MINUTE = 60 * SAMPLE_RATE
@@ -101,7 +106,11 @@ class Evaluation:
         return mix
 
     def words(
-        self, model: Model, name: str, record: Recording | None = None, *, by_ctc: bool = False
+        self,
+        model: Model,
+        name: str,
+        record: Recording | None = None,
+        hear: Recognise = recognise,
     ) -> list[list[Word]]:
         """What the model hears in each utterance of a set."""
         data, count = self.dataset(name)
@@ -112,15 +121,19 @@ class Evaluation:
             recording = padded(speech, rng)
             if record is not None:
                 recording = record(recording, speech, rng)
-            heard.append(recognise(model, recording, by_ctc=by_ctc))
+            heard.append(hear(model, recording))
         return heard
 
     def errors(
-        self, model: Model, name: str, record: Recording | None = None, *, by_ctc: bool = False
+        self,
+        model: Model,
+        name: str,
+        record: Recording | None = None,
+        hear: Recognise = recognise,
     ) -> Measured:
         """Word errors of a condition."""
         data, count = self.dataset(name)
-        heard = self.words(model, name, record, by_ctc=by_ctc)
+        heard = self.words(model, name, record, hear)
         references = [utterance.words for utterance in data.utterances[:count]]
         return measured(references, [[word.word for word in words] for words in heard])
 
@@ -180,14 +193,16 @@ def by_group(evaluation: Evaluation, model: Model, name: str, field: str) -> dic
     return {key: measured(*pair) for key, pair in sorted(groups.items())}
 
 
-def invented(evaluation: Evaluation, model: Model, *, by_ctc: bool = False) -> tuple[int, int]:
+def invented(evaluation: Evaluation, model: Model, hear: Recognise = recognise) -> tuple[int, int]:
     """Words that the model makes of words it was never taught, and how many those were."""
     data, count = evaluation.dataset("test-reject")
-    heard = evaluation.words(model, "test-reject", by_ctc=by_ctc)
+    heard = evaluation.words(model, "test-reject", hear=hear)
     return sum(map(len, heard)), sum(len(u.words) for u in data.utterances[:count])
 
 
-def false_alarms(evaluation: Evaluation, model: Model) -> dict[str, tuple[int, float]]:
+def false_alarms(
+    evaluation: Evaluation, model: Model, hear: Recognise = recognise
+) -> dict[str, tuple[int, float]]:
     """Words in sounds that say nothing, and minutes of each."""
     rng = np.random.default_rng(77)
     counts = {}
@@ -203,7 +218,7 @@ def false_alarms(evaluation: Evaluation, model: Model) -> dict[str, tuple[int, f
             samples = evaluation.noise_of(kind, length - 1, rng) * 10 ** (level_db / 20)
         else:
             samples = evaluation.noise_of(kind, length, rng) * 10 ** (level_db / 20)
-        words = recognise(model, np.clip(samples, -1, 1).astype(np.float32))
+        words = hear(model, np.clip(samples, -1, 1).astype(np.float32))
         name = kind if level_db is None else f"{kind} {level_db} dBFS"
         counts[name] = (len(words), minutes)
     return counts
@@ -321,11 +336,16 @@ def main() -> None:
         ("clean", None),
         *((f"{k} 10 dB", evaluation.with_noise(k, 10)) for k in ("white", "pink")),
     ]
-    says, words = invented(evaluation, model, by_ctc=True)
+    for name, hear in (("CTC head", BY_CTC), ("both heads as one", recognise_jointly)):
+        says, words = invented(evaluation, model, hear)
+        say(
+            name,
+            {label: evaluation.errors(model, "test", record, hear) for label, record in short}
+            | {"invented": f"{says}/{words}"},
+        )
     say(
-        "CTC head",
-        {name: evaluation.errors(model, "test", record, by_ctc=True) for name, record in short}
-        | {"invented": f"{says}/{words}"},
+        "the same, words in sounds without words",
+        false_alarms(evaluation, model, recognise_jointly),
     )
     if arguments.against is not None:
         other = Model(arguments.against)
