@@ -131,9 +131,13 @@ class Stream:
         if token == self._model.unknown:
             self.rejected += 1
             return
-        heard = (self._frame * STACK + STACK - 1) * HOP + WINDOW
-        word = Word(self._model.tokens[token], 1000 * heard / SAMPLE_RATE, probability)
+        word = Word(self._model.tokens[token], heard_ms(self._frame), probability)
         self.words.append(word)
+
+
+def heard_ms(frame: int) -> float:
+    """The end of the last sample that a frame of the encoder is made of."""
+    return 1000 * ((frame * STACK + STACK - 1) * HOP + WINDOW) / SAMPLE_RATE
 
 
 def recognise(model: Model, samples: FloatArray, *, by_ctc: bool = False) -> list[Word]:

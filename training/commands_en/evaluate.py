@@ -1,8 +1,8 @@
 """Measure an exported model on what training never saw, and say plainly which bars it meets.
 
 In: the test sets and a folder of ONNX graphs. Out: a table on standard output, and ``report.json``.
-Invariants: every figure comes from the exported graphs, streamed and decoded greedily; the noise of
-a condition is the same for every model. Thread: one.
+Invariants: every figure comes from the exported graphs, streamed and decoded greedily unless it says
+otherwise; the noise of a condition is the same for every model. Thread: one.
 """
 
 from __future__ import annotations

@@ -12,23 +12,23 @@ search (Hannun et al., 2014); the transducer's is its forward variable (Graves, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .decode import Model, Stream, Word, empty_states
-from .features import HOP, SAMPLE_RATE, STACK, WINDOW
+from .decode import Model, Stream, Word, empty_states, heard_ms
 
 FloatArray = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 
 BEAM: Final = 4
+# The next three were chosen on the validation sets.
 TRANSDUCER_SHARE: Final = 0.5
 WORD_BONUS: Final = 0.5
 BLANK_GIVEN_BACK: Final = 1.0
 """The joiner's graph lowers the blank by 2, which is right for a greedy search; 1 is for this one."""
-# All four were chosen on the validation sets.
 WORTH_A_LOOK: Final = -6.0
 """Tokens are tried whose log-probability is above this by the mean of the heads."""
 NEVER: Final = -1e30
@@ -158,26 +158,11 @@ class JointSearch:
         self, encoded: FloatArray, by_joiner: Scores, chosen: list[_Candidate]
     ) -> list[_Prefix]:
         """The beam behind this frame: all have heard it, which the transducer calls a blank."""
-        fresh = [one for one in chosen if one.same is None]
-        after: dict[int, tuple[FloatArray, tuple[FloatArray, FloatArray], float]] = {}
-        if fresh:
-            parents = [self._beam[one.parent].states for one in fresh]
-            predicted, ph, pc = self._model.predictor.run(
-                None,
-                {
-                    "token": np.array([[one.emitted[-1].token] for one in fresh], np.int64),
-                    "ph": np.concatenate([h for h, _ in parents], axis=1),
-                    "pc": np.concatenate([c for _, c in parents], axis=1),
-                },
-            )
-            blanks = self._joined(encoded, predicted)[:, 0]
-            for row, one in enumerate(fresh):
-                states = (ph[:, row : row + 1], pc[:, row : row + 1])
-                after[id(one)] = (predicted[row], states, float(blanks[row]))
+        begun = self._begun(encoded, [one for one in chosen if one.same is None])
         beam = []
         for one in chosen:
             if one.same is None:
-                predicted, states, blank = after[id(one)]
+                predicted, states, blank = next(begun)
             else:
                 old = self._beam[one.same]
                 predicted, states, blank = old.predicted, old.states, by_joiner[one.same, 0]
@@ -185,6 +170,25 @@ class JointSearch:
                 _Prefix(one.emitted, one.blank, one.label, one.forward + blank, predicted, states)
             )
         return beam
+
+    def _begun(
+        self, encoded: FloatArray, fresh: list[_Candidate]
+    ) -> Iterator[tuple[FloatArray, tuple[FloatArray, FloatArray], float]]:
+        """What the predictor makes of prefixes that are new, its states, and their blank in this frame."""
+        if not fresh:
+            return
+        before = [self._beam[one.parent].states for one in fresh]
+        predicted, ph, pc = self._model.predictor.run(
+            None,
+            {
+                "token": np.array([[one.emitted[-1].token] for one in fresh], np.int64),
+                "ph": np.concatenate([h for h, _ in before], axis=1),
+                "pc": np.concatenate([c for _, c in before], axis=1),
+            },
+        )
+        blanks = self._joined(encoded, predicted)[:, 0]
+        for n in range(len(fresh)):
+            yield predicted[n], (ph[:, n : n + 1], pc[:, n : n + 1]), float(blanks[n])
 
 
 class JointStream(Stream):
@@ -202,7 +206,7 @@ class JointStream(Stream):
         """Hear more."""
         super().push(samples)
         self.words = [
-            Word(self._model.tokens[token], _heard_ms(frame), float("nan"))
+            Word(self._model.tokens[token], heard_ms(frame), float("nan"))
             for token, frame in self._search.best
             if token != self._model.unknown
         ]
@@ -216,8 +220,3 @@ def recognise_jointly(model: Model, samples: FloatArray) -> list[Word]:
     stream = JointStream(model)
     stream.push(samples)
     return stream.words
-
-
-def _heard_ms(frame: int) -> float:
-    """The end of the last sample that the encoder's frame is made of."""
-    return 1000 * ((frame * STACK + STACK - 1) * HOP + WINDOW) / SAMPLE_RATE
