@@ -162,13 +162,21 @@ class PipeWireServer(_WithPulse):
             wait_until(
                 lambda: {name, sink} <= {*self.sources(), *self.sinks()}, f"microphone {name}"
             )
-            with suppress(TimeoutError):
-                wait_until(lambda: {name, sink} <= self._with_ports(), "its ports", PORTS_S)
+            if self._gets_ports({name, sink}):
                 return microphone
-            # Once in some ninety times the session manager forgets a device that comes together with others.
             microphone.unplug()
             microphone.replug()
         raise TimeoutError(f"PipeWire gives the microphone {name} no ports")
+
+    def _gets_ports(self, names: set[str]) -> bool:
+        """Whether all of these devices get theirs.
+
+        Once in some ninety times the session manager forgets a device that comes together with others.
+        """
+        with suppress(TimeoutError):
+            wait_until(lambda: names <= self._with_ports(), "ports", PORTS_S)
+            return True
+        return False
 
     def _with_ports(self) -> set[str]:
         """Names of the nodes that have any."""
@@ -180,9 +188,13 @@ class PipeWireServer(_WithPulse):
     def speakers(self, name: str, *, channels: int = 1) -> str:
         """A sink that nobody hears but through its monitor, which is ``NAME.monitor``."""
         shape = (f"sink_name={name}", f"channels={channels}")
-        self.ask("pactl", "load-module", "module-null-sink", *shape)
-        wait_until(lambda: name in self.sinks(), f"speakers {name}")
-        return name
+        for _ in range(MOST_PLUGS):
+            module = self.ask("pactl", "load-module", "module-null-sink", *shape) or ""
+            wait_until(lambda: name in self.sinks(), f"speakers {name}")
+            if self._gets_ports({name}):
+                return name
+            self.ask("pactl", "unload-module", module.strip())
+        raise TimeoutError(f"PipeWire gives the speakers {name} no ports")
 
     def set_default(self, kind: str, name: str) -> None:
         """Make a device the default, as a user would.
