@@ -16,7 +16,8 @@ from gapless.testing.streaming_models import make_babble, write_recogniser
 
 pytestmark = pytest.mark.long
 
-KINDS = ("transducer", "transducer-beam", "ctc", "ctc-beam")
+KINDS = ("transducer", "transducer-beam", "ctc", "ctc-beam", "hybrid")
+HYBRID = '[ctc]\npart = "ctc"\n[decode]\nsearch = "hybrid"\nbeam = 3\n'
 BEAM = '[decode]\nsearch = "beam"\nbeam = 3\n'
 SPEECH = make_babble(3, 16_000)
 
@@ -25,8 +26,8 @@ SPEECH = make_babble(3, 16_000)
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for kind in KINDS:
-        beam = BEAM if kind.endswith("beam") else ""
-        write_recogniser(folder / kind, ctc=kind.startswith("ctc"), more=beam)
+        more = HYBRID if kind == "hybrid" else BEAM if kind.endswith("beam") else ""
+        write_recogniser(folder / kind, ctc=kind.startswith("ctc"), more=more)
     return folder
 
 

@@ -15,6 +15,7 @@ from gapless.listen.recogniser.streaming.manifest import (
     DecodeSpec,
     EncoderSpec,
     FeatureSpec,
+    HybridSpec,
     RecogniserManifest,
     TransducerSpec,
     read_manifest,
@@ -28,10 +29,11 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[encoder]`": EncoderSpec,
     "`[transducer]`": TransducerSpec,
     "`[ctc]`": CtcSpec,
+    "`[hybrid]`": HybridSpec,
     "`[decode]`": DecodeSpec,
 }
 
-TABLES = {"features", "decode"}
+TABLES = {"features", "hybrid", "decode"}
 """Whose default is the table with its own defaults."""
 
 
@@ -81,3 +83,12 @@ def test_what_cannot_be_is_refused(line: str, says: str) -> None:
 
     with pytest.raises(msgspec.ValidationError, match=says):
         read_manifest(example.replace("chunk_frames = 4", line))
+
+
+def test_a_search_over_both_heads_needs_both() -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    hybrid = example + '[decode]\nsearch = "hybrid"\n'
+
+    with pytest.raises(msgspec.ValidationError, match=r"needs both \[ctc\] and a \[transducer\]"):
+        read_manifest(hybrid)
+    assert read_manifest(hybrid + '[ctc]\npart = "ctc"\n').ctc is not None

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.long
 PATIENCE_S = 20.0
 PLAIN = RecogniseOptions()
 BABBLE = make_babble(5, 12_000)
+BEAM = '[decode]\nsearch = "beam"\n'
+HYBRID = '[ctc]\npart = "ctc"\n[decode]\nsearch = "hybrid"\n'
 
 
 class Heard:
@@ -153,10 +155,11 @@ def test_any_split_gives_the_result_of_the_whole(bench: Bench, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("part", ["encoder", "joiner"])
+@pytest.mark.parametrize("search", ["", HYBRID], ids=["greedy", "hybrid"])
 def test_an_utterance_that_breaks_a_network_is_lost_alone(
-    bench: Bench, tmp_path: Path, part: str
+    bench: Bench, tmp_path: Path, part: str, search: str
 ) -> None:
-    write_recogniser(tmp_path / "digits", fragile=part)  # type: ignore[arg-type]
+    write_recogniser(tmp_path / "digits", fragile=part, more=search)  # type: ignore[arg-type]
     recogniser = bench.open("digits")
     alone = hear(recogniser, BABBLE).text
     utterances = [Heard(recogniser) for _ in range(9)]
@@ -263,13 +266,20 @@ def test_closing_the_engine_under_way_loses_the_utterances_and_hangs_nobody(
     assert recogniser.stats().busy == 0
 
 
-def test_hot_words_are_favoured(bench: Bench, tmp_path: Path) -> None:
-    write_recogniser(tmp_path / "digits", more='[decode]\nsearch = "beam"\n')
+@pytest.mark.parametrize(
+    ("search", "digits"),
+    [(BEAM, ("one", "nine")), (HYBRID, ("zero", "two"))],
+    ids=["beam", "hybrid"],
+)
+def test_hot_words_are_favoured(
+    bench: Bench, tmp_path: Path, search: str, digits: tuple[str, ...]
+) -> None:
+    write_recogniser(tmp_path / "digits", more=search)
     recogniser = bench.open("digits")
 
     plain = hear(recogniser, BABBLE).text.split()
     favoured = {
-        digit: hear(recogniser, BABBLE, hotwords=(digit,)).text.split() for digit in ("one", "nine")
+        digit: hear(recogniser, BABBLE, hotwords=(digit,)).text.split() for digit in digits
     }
 
     gained = [words.count(digit) - plain.count(digit) for digit, words in favoured.items()]

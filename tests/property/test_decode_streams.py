@@ -16,9 +16,11 @@ from gapless.listen.recogniser.decode.contract import Decoder, DecodeState, Fram
 from gapless.listen.recogniser.decode.ctc import GreedyCtc
 from gapless.listen.recogniser.decode.ctc_beam import BeamCtc
 from gapless.listen.recogniser.decode.greedy import GreedyTransducer
+from gapless.listen.recogniser.decode.hybrid_beam import BeamHybrid
+from gapless.listen.recogniser.decode.hybrid_prefixes import HybridOptions
 from gapless.listen.recogniser.decode.scores import log_softmax
 from gapless.listen.recogniser.decode.search import BeamOptions
-from gapless.testing.transducer import TableJoint
+from gapless.testing.transducer import TableHead, TableJoint
 
 pytestmark = pytest.mark.long
 
@@ -37,6 +39,9 @@ DECODERS: dict[str, Decoder] = {
     "greedy tdt": GreedyTransducer(TDT, max_symbols=3),
     "beam rnnt": BeamTransducer(RNNT, OPTIONS, max_symbols=3),
     "beam tdt": BeamTransducer(TDT, OPTIONS, max_symbols=3),
+    "beam hybrid": BeamHybrid(
+        RNNT, TableHead(N_TOKENS, n_kinds=N_KINDS, seed=3), HybridOptions(OPTIONS)
+    ),
     "greedy ctc": GreedyCtc(0),
     "beam ctc": BeamCtc(0, OPTIONS),
 }

@@ -6,6 +6,7 @@ In: frames whose first number says which row of a table they are. Out: logits. I
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from gapless.errors import ModelError
 from gapless.listen.recogniser.decode.contract import Frames, Rows
+from gapless.listen.recogniser.decode.scores import log_softmax
 
 N_STATES: Final = 97
 """States of the prediction network: a prime, so that different token sequences rarely share one."""
@@ -106,3 +108,30 @@ class TableJoint:
     ) -> npt.NDArray[np.int64]:
         # The blank stands for the beginning: it leaves the state as it is.
         return np.where(tokens == self.blank, states, (states * 31 + tokens * 7 + 1) % N_STATES)
+
+
+class TableHead:
+    """A CTC head over the same frames.
+
+    Args:
+        n_tokens: with the blank, which is 0.
+        n_kinds: rows of the table of frames.
+        seed: of the table.
+        spread: standard deviation of the logits: the larger, the surer.
+    """
+
+    def __init__(
+        self, n_tokens: int, *, n_kinds: int = 16, seed: int = 0, spread: float = 1.5
+    ) -> None:
+        logits = np.random.default_rng([seed, 1]).standard_normal((n_kinds, n_tokens)) * spread
+        self.calls = 0
+        self._table = log_softmax(logits.astype(np.float32))
+
+    def score(self, frames: Sequence[Frames]) -> list[Frames]:
+        """Look the log-probabilities up."""
+        self.calls += 1
+        return [self._table[each[:, 0].astype(np.int64)] for each in frames]
+
+    def scores_are(self, logprobs: npt.NDArray[np.float32]) -> None:
+        """Give these log-probabilities for frames of kind 0, 1 ..."""
+        self._table[: len(logprobs)] = logprobs

@@ -28,9 +28,8 @@ from gapless.listen.recogniser.decode.lattice import (
     BeamState,
     Prediction,
     Run,
-    copy_row,
 )
-from gapless.listen.recogniser.decode.scores import join_rows
+from gapless.listen.recogniser.decode.scores import copy_row, join_rows
 from gapless.listen.recogniser.decode.search import BeamOptions, phrase_graph
 
 

@@ -18,7 +18,13 @@ import numpy.typing as npt
 
 from gapless.listen.recogniser.decode.contract import Emission, Frames, Joint, Path, Rows
 from gapless.listen.recogniser.decode.phrases import START, PhraseGraph, Place
-from gapless.listen.recogniser.decode.scores import NEVER, best_columns, log_add, log_softmax
+from gapless.listen.recogniser.decode.scores import (
+    NEVER,
+    best_columns,
+    copy_row,
+    log_add,
+    log_softmax,
+)
 from gapless.listen.recogniser.decode.search import (
     BeamOptions,
     candidates,
@@ -258,9 +264,3 @@ def _merge(column: Column, hypothesis: Hypothesis) -> None:
         likelier = max(other, hypothesis, key=lambda each: each.logprob)
         hypothesis = likelier._replace(logprob=log_add(other.logprob, hypothesis.logprob))
     column[hypothesis.tokens] = hypothesis
-
-
-def copy_row(rows: Rows, index: int) -> Rows:
-    """One row of each array."""
-    # A copy: a view would keep the rows of all the others alive.
-    return tuple(array[index : index + 1].copy() for array in rows)

@@ -54,3 +54,9 @@ def take_rows(arrays: tuple[npt.NDArray[Any], ...], index: Any) -> tuple[npt.NDA
 def join_rows(rows: list[tuple[npt.NDArray[Any], ...]]) -> tuple[npt.NDArray[Any], ...]:
     """The arrays of several row tuples, one under the other; at least one tuple."""
     return tuple(np.concatenate(arrays) for arrays in zip(*rows, strict=True))
+
+
+def copy_row(arrays: tuple[npt.NDArray[Any], ...], index: int) -> tuple[npt.NDArray[Any], ...]:
+    """One row of each array, [1, ...]."""
+    # A copy: a view would keep all the other rows alive.
+    return tuple(array[index : index + 1].copy() for array in arrays)

@@ -1,5 +1,7 @@
 """The encoder's output as log-probabilities for CTC, through a head where there is one: all utterances in one call.
 
+    encoder frames -> CtcHead -> log-probabilities -> a decoder of CTC
+
 In: encoder frames of many utterances. Out: log-probabilities, frame by frame. Invariants: a frame's answer does not
 depend on its neighbours: the head sees each frame as a row of its own; logits are taken as well, for what are
 log-probabilities already are not changed by being normalised again. Thread: any; a call waits for the engine.
@@ -12,7 +14,7 @@ from typing import final
 
 import numpy as np
 
-from gapless.listen.recogniser.decode.contract import Frames
+from gapless.listen.recogniser.decode.contract import Decoder, DecodeState, Frames
 from gapless.listen.recogniser.decode.scores import log_softmax
 from gapless.listen.recogniser.streaming.manifest import CtcSpec
 from gapless.listen.recogniser.streaming.parts import Part
@@ -50,3 +52,30 @@ class CtcHead:
             rows = given[self._spec.output].reshape(len(rows), -1)
         ends = np.cumsum([len(one) for one in frames])
         return np.split(log_softmax(rows), ends[:-1])
+
+
+@final
+class HeadedDecoder:
+    """A decoder of log-probabilities as one of encoder frames.
+
+    Args:
+        head: scores the frames.
+        decoder: takes the scores.
+    """
+
+    def __init__(self, head: CtcHead, decoder: Decoder) -> None:
+        self._head = head
+        self._decoder = decoder
+
+    def start(self, phrases: Sequence[tuple[int, ...]] = ()) -> DecodeState:
+        """A new utterance."""
+        return self._decoder.start(phrases)
+
+    def step(self, streams: Sequence[tuple[DecodeState, Frames]]) -> None:
+        """Move streams on by their frames, all together; a stream occurs once."""
+        scores = self._head.score([frames for _, frames in streams])
+        self._decoder.step([(state, own) for (state, _), own in zip(streams, scores, strict=True)])
+
+    def finish(self, states: Sequence[DecodeState]) -> None:
+        """No more frames come."""
+        self._decoder.finish(states)

@@ -28,7 +28,6 @@ from gapless.errors import (
 )
 from gapless.listen.recogniser.decode.contract import Decoder, DecodeState
 from gapless.listen.recogniser.streaming.encoder import Encoder
-from gapless.listen.recogniser.streaming.head import CtcHead
 from gapless.listen.recogniser.streaming.track import Track
 from gapless.listen.recogniser.streaming.utterance import Utterance
 from gapless.listen.recogniser.streaming.wording import Wording
@@ -52,7 +51,6 @@ class Hub:
     Args:
         name: of the recogniser.
         encoder: of the recogniser.
-        head: where the decoders take log-probabilities; None: they take the encoder's frames.
         wording: how tokens become text.
         ended: called by the thread as it ends.
     """
@@ -61,13 +59,11 @@ class Hub:
         self,
         name: str,
         encoder: Encoder,
-        head: CtcHead | None,
         wording: Wording,
         ended: Callable[[], None],
     ) -> None:
         self._name = name
         self._encoder = encoder
-        self._head = head
         self._wording = wording
         self._ended = ended
         self._bell: queue.SimpleQueue[Track | None] = queue.SimpleQueue()
@@ -156,11 +152,9 @@ class Hub:
     def _step(self, decoder: Decoder, tracks: Sequence[Track]) -> None:
         """Move a decoder on for all; if that fails, for one after the other, so that only the culprits are lost."""
         try:
-            frames = [track.frames for track in tracks if track.frames is not None]
-            if self._head is not None:
-                frames = self._head.score(frames)
-            states = [track.state for track in tracks]
-            decoder.step(list(zip(states, frames, strict=True)))
+            decoder.step(
+                [(track.state, track.frames) for track in tracks if track.frames is not None]
+            )
         except Exception as error:  # noqa: BLE001 - as in ``_for_each``
             if len(tracks) > 1 and not isinstance(error, NOT_THE_STREAMS):
                 for track in tracks:

@@ -113,6 +113,19 @@ class CtcSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     output: str = "log_probs"
 
 
+class HybridSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a search over both heads weighs them."""
+
+    transducer_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """Of the transducer's log-probability in the score of a text; the rest is CTC's."""
+    token_bonus: float = 0.0
+    """Added to the score for each token: longer texts are less probable."""
+    blank_offset: float = 0.0
+    """Added to the transducer's logit of the blank."""
+    margin: Annotated[float, Meta(gt=0)] = 4.0
+    """Texts that are further behind the best one are dropped, but for utterances with hot words or alternatives."""
+
+
 class FeatureSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which features the encoder takes."""
 
@@ -127,7 +140,8 @@ class FeatureSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class DecodeSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How words are found."""
 
-    search: Literal["greedy", "beam"] = "greedy"
+    search: Literal["greedy", "beam", "hybrid"] = "greedy"
+    """``hybrid``: a beam over the transducer and CTC, for an encoder that has both."""
     beam: Annotated[int, Meta(ge=1, le=64)] = 4
     min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Words below it are dropped."""
@@ -155,8 +169,22 @@ class RecogniserManifest(Struct, frozen=True, kw_only=True, forbid_unknown_field
     encoder: EncoderSpec
     transducer: TransducerSpec | None = None
     ctc: CtcSpec | None = None
-    """Where there is a transducer too, that one is used."""
+    """Where there is a transducer too, that one is used, or both (``search = "hybrid"``)."""
+    hybrid: HybridSpec = HybridSpec()
     decode: DecodeSpec = DecodeSpec()
+
+    def __post_init__(self) -> None:
+        """Refuse a search for which a head is missing.
+
+        Raises:
+            ValueError: it is.
+        """
+        if self.decode.search == "hybrid" and (
+            self.ctc is None or self.transducer is None or self.transducer.durations
+        ):
+            raise ValueError(
+                "search is hybrid; that needs both [ctc] and a [transducer] without durations"
+            )
 
 
 def read_manifest(text: str) -> RecogniserManifest:

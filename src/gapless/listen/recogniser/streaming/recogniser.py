@@ -16,7 +16,6 @@ from typing import Final, final
 import msgspec
 
 from gapless.errors import ConfigError, GaplessError, ModelError
-from gapless.infer.contract import DYNAMIC
 from gapless.infer.inference import Inference
 from gapless.listen.recogniser.contract import (
     RecogniseOptions,
@@ -25,20 +24,13 @@ from gapless.listen.recogniser.contract import (
     Recognition,
     Wake,
 )
-from gapless.listen.recogniser.decode.beam import BeamTransducer
-from gapless.listen.recogniser.decode.contract import Decoder
-from gapless.listen.recogniser.decode.ctc import GreedyCtc
-from gapless.listen.recogniser.decode.ctc_beam import BeamCtc
-from gapless.listen.recogniser.decode.greedy import GreedyTransducer
-from gapless.listen.recogniser.decode.search import BeamOptions
 from gapless.listen.recogniser.decode.tokens import Vocabulary
 from gapless.listen.recogniser.decode.words import WordOptions
 from gapless.listen.recogniser.guards import OF_WORDS, Guards
 from gapless.listen.recogniser.places import Places, PlacesStats
+from gapless.listen.recogniser.streaming.decoders import open_decoders
 from gapless.listen.recogniser.streaming.encoder import Encoder
-from gapless.listen.recogniser.streaming.head import CtcHead
 from gapless.listen.recogniser.streaming.hub import Hub
-from gapless.listen.recogniser.streaming.joint import open_joint
 from gapless.listen.recogniser.streaming.manifest import (
     MANIFEST_FILE,
     RecogniserManifest,
@@ -129,7 +121,8 @@ class StreamingRecogniser:
         """Ask for a place, as every recogniser's ``open``."""
         self._require_language(options.language)
         phrases = self._phrases(options.hotwords)
-        decoder = self._beam if phrases or options.n_best > 1 else self._usual
+        wide = phrases or options.n_best > 1
+        decoder = self._decoders.wide if wide else self._decoders.usual
         state = decoder.start(phrases)
 
         def begin(place: object) -> Recognition:
@@ -153,9 +146,7 @@ class StreamingRecogniser:
         if part.info.sequences != "none":
             places = min(places, part.info.limits.max_sequences)
         self._places = Places[object](object, lambda _: None, most=places, max_waiting=max_waiting)
-        head, greedy, self._beam = open_decoders(manifest, self._parts)
-        _require_scores(manifest, self._parts, len(self._vocabulary))
-        self._usual = self._beam if manifest.decode.search == "beam" else greedy
+        self._decoders = open_decoders(manifest, self._parts, len(self._vocabulary))
         decode = manifest.decode
         wording = Wording(
             self._vocabulary,
@@ -168,7 +159,7 @@ class StreamingRecogniser:
             manifest.languages[0] if len(manifest.languages) == 1 else None,
             self._guards,
         )
-        self._hub = Hub(self._info.name, encoder, head, wording, self._parts.close)
+        self._hub = Hub(self._info.name, encoder, wording, self._parts.close)
 
     def _phrases(self, hotwords: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         spelt = (self._vocabulary.encode(phrase) for phrase in hotwords)
@@ -198,55 +189,6 @@ def read_folder(folder: Path) -> RecogniserManifest:
         raise ModelError(
             f"{path} says something impossible: {error}; correct it, see docs/reference/recogniser-toml.md"
         ) from error
-
-
-def open_decoders(
-    manifest: RecogniserManifest, parts: Parts
-) -> tuple[CtcHead | None, Decoder, Decoder]:
-    """What gives log-probabilities where CTC is decoded; the greedy decoder, and the one with a beam.
-
-    Raises:
-        ModelError: the manifest names neither a transducer nor CTC, or does not fit the parts.
-        GaplessError: a part is not there, or cannot be loaded.
-    """
-    options = BeamOptions(beam=manifest.decode.beam)
-    if (spec := manifest.transducer) is not None:
-        joint = open_joint(spec, parts, blank=manifest.blank, layout=manifest.encoder.output_layout)
-        greedy = GreedyTransducer(joint, max_symbols=spec.max_symbols)
-        beam = BeamTransducer(joint, options, max_symbols=spec.max_symbols)
-        return None, greedy, beam
-    if manifest.ctc is None:
-        raise ModelError(
-            f"{MANIFEST_FILE} describes neither a transducer nor CTC; add one of the tables"
-        )
-    part = None if manifest.ctc.part is None else parts.open(manifest.ctc.part)
-    head = CtcHead(manifest.ctc, part)
-    return head, GreedyCtc(manifest.blank), BeamCtc(manifest.blank, options)
-
-
-def _require_scores(manifest: RecogniserManifest, parts: Parts, n_tokens: int) -> None:
-    """Refuse a network that scores more or fewer tokens than there are.
-
-    Raises:
-        ModelError: it does.
-    """
-    spec, ctc, encoder = manifest.transducer, manifest.ctc, manifest.encoder
-    axis = -1
-    if spec is not None:
-        part, name = spec.fused or str(spec.joiner), spec.logits_output
-        n_tokens += len(spec.durations)
-    elif ctc is not None and ctc.part is not None:
-        part, name = ctc.part, ctc.output
-    else:
-        part, name = encoder.part, encoder.output
-        axis = 0 if encoder.output_layout == "feature_major" else -1
-    n_scores = (parts.open(part).output(name).shape or (DYNAMIC,))[axis]
-    if n_scores not in (DYNAMIC, n_tokens):
-        raise ModelError(
-            f"{part} gives {n_scores} scores, but {n_tokens} tokens and durations are described; use the "
-            f"{manifest.tokens} that belongs to it",
-            param="tokens",
-        )
 
 
 _: type[Recogniser] = StreamingRecogniser
