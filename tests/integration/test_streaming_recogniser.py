@@ -278,9 +278,7 @@ def test_hot_words_are_favoured(
     recogniser = bench.open("digits")
 
     plain = hear(recogniser, BABBLE).text.split()
-    favoured = {
-        digit: hear(recogniser, BABBLE, hotwords=(digit,)).text.split() for digit in digits
-    }
+    favoured = {digit: hear(recogniser, BABBLE, hotwords=(digit,)).text.split() for digit in digits}
 
     gained = [words.count(digit) - plain.count(digit) for digit, words in favoured.items()]
     assert min(gained) > 0

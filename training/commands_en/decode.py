@@ -1,4 +1,4 @@
-"""The shipped model, run as it will be: ONNX graphs, a stream of samples, greedy decoding.
+"""The exported graphs, and a stream of samples decoded greedily with one of their heads.
 
 In: samples of any number at a time. Out: words with times and probabilities.
 Invariants: the words do not depend on how the samples are cut. Thread: one per stream.
@@ -64,15 +64,11 @@ class Stream:
     Args:
         model: shared by any number of streams.
         by_ctc: decode the CTC head instead of the transducer.
-        trace: where to keep the logits of each step, to compare two runs.
     """
 
-    def __init__(
-        self, model: Model, *, by_ctc: bool = False, trace: list[FloatArray] | None = None
-    ) -> None:
+    def __init__(self, model: Model, *, by_ctc: bool = False) -> None:
         self._model = model
         self._by_ctc = by_ctc
-        self._trace = trace
         self._samples = np.zeros(0, np.float32)
         self._frame = 0
         self._states = empty_states(model.encoder, ("sums", "h", "c"))
@@ -104,8 +100,6 @@ class Stream:
             (logits,) = self._model.joiner.run(
                 None, {"encoded": encoded, "predicted": self._predicted}
             )
-            if self._trace is not None:
-                self._trace.append(logits[0])
             token = int(logits[0].argmax())
             if token == 0:
                 return
@@ -114,8 +108,6 @@ class Stream:
 
     def _step_ctc(self, encoded: FloatArray) -> None:
         (log_probs,) = self._model.ctc.run(None, {"encoded": encoded[None]})
-        if self._trace is not None:
-            self._trace.append(log_probs[0, 0])
         token = int(log_probs[0, 0].argmax())
         if token not in (0, self._last):
             self._emit(token, float(np.exp(log_probs[0, 0, token])))

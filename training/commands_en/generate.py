@@ -150,6 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the speech and noise for commands-en.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--utterances", type=int, default=60000, help="size of the training set")
+    parser.add_argument(
+        "--only-tests", action="store_true", help="leave out what only training hears"
+    )
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +161,8 @@ def main() -> None:
     normal, accents = speech.SPEEDS, speech.ACCENTS
 
     training = Generator(synthesiser, voices, 10)
-    write_banks(folder, "noise-train", training, speech.TRAINING_VOICES, seed=20, minutes=30)
+    if not arguments.only_tests:
+        write_banks(folder, "noise-train", training, speech.TRAINING_VOICES, seed=20, minutes=30)
     for name, count, seed, source, variants, its_accents, speeds, rooms_share in (
         ("validation", 400, 11, words.test_words, speech.VALIDATION_VOICES, accents, normal, 0.25),
         (
@@ -200,6 +204,8 @@ def main() -> None:
         write_set(folder, name, count, source_of, as_power=False)
     test = Generator(synthesiser, voices, 18)
     write_banks(folder, "noise-test", test, speech.TEST_VOICES, seed=21, minutes=15)
+    if arguments.only_tests:
+        return
     variants = [*speech.TRAINING_VOICES, *[invented.NAME] * len(speech.TRAINING_VOICES)]
     rows = training.utterances(words.training_words, variants, accents, normal, ROOM_SHARE)
     write_set(folder, "train", arguments.utterances, rows, as_power=True)

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import noise, sets
-from .decode import Model, recognise
+from .decode import Model
 from .features import SAMPLE_RATE
+from .hybrid import recognise_by_both
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -90,7 +91,7 @@ def always_heard(model: Model, path: Path, samples: FloatArray, words: list[str]
     beginnings_s = (0.0, 0.05, 0.1, 0.15) if words else (0.0,)
     takes = [np.concatenate([heard[int(s * SAMPLE_RATE) :], silence]) for s in beginnings_s]
     takes += [heard, heard / 2, np.concatenate([silence, heard, silence])]
-    return all([word.word for word in recognise(model, take)] == words for take in takes)
+    return all([word.word for word in recognise_by_both(model, take)] == words for take in takes)
 
 
 def by_turns(data: sets.Dataset) -> list[int]:

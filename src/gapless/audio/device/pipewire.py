@@ -156,7 +156,9 @@ class PipeWireCables:
                     return own, node
             if time.monotonic() > give_up_s:
                 if len(own) < len(ports):
-                    raise DeviceError("PipeWire does not show the ports of this program; restart it")
+                    raise DeviceError(
+                        "PipeWire does not show the ports of this program; restart it"
+                    )
                 raise DeviceError(
                     f"PipeWire has no ports of {device.description!r}; unplug it and plug it in again"
                 )

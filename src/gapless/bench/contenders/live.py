@@ -180,7 +180,10 @@ class _Room:
 def _samples(trial: Trial, server: Address, figures: dict[str, float]) -> Samples:
     report = trial.report
     if not trial.lags_us:
-        raise ModelError("no partial result came; choose a model that streams")
+        raise ModelError(
+            f"no partial result came while {len(report.streams)} streams spoke; "
+            "choose fewer --streams, or a model that streams"
+        )
     resident, peak = memory_mib(server.pid)
     return Samples(
         took_ns=[lag * 1000 for lag in trial.lags_us],
