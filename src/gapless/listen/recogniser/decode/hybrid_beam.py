@@ -118,9 +118,8 @@ class BeamHybrid:
                 parents.append(begin + row)
                 said.append(token)
             begin += count
-        begun: Iterator[tuple[Rows, float]] = iter(())
-        if parents:
-            begun = self._begin(frames[parents], rows, parents, said, joined)
+        before, joined = take_rows(rows, parents), take_rows(joined, parents)
+        begun = self._begin(frames[parents], before, said, joined)
         for run in runs:
             run.move_on(begun)
 
@@ -133,10 +132,11 @@ class BeamHybrid:
         return log_softmax(logits), joined
 
     def _begin(
-        self, frames: Frames, rows: Rows, parents: list[int], tokens: list[int], joined: Rows
+        self, frames: Frames, before: Rows, tokens: list[int], joined: Rows
     ) -> Iterator[tuple[Rows, float]]:
         """Of prefixes that are new: the state of the prediction network, and the blank in the frame they began in."""
-        before, joined = take_rows(rows, parents), take_rows(joined, parents)
+        if not tokens:
+            return iter(())
         rows = self._joint.advance(before, np.array(tokens, np.int64), joined)
         transducer, _ = self._join(frames, rows)
         blanks: list[float] = transducer[:, self._joint.blank].tolist()
