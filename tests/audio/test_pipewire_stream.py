@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -92,6 +93,20 @@ def test_the_block_is_as_short_as_was_asked_for(
     options = StreamOptions(output=virtual.ours, block_frames=frames)
     stream = closing(PipeWire().open_stream(options, make_gain().block))
     wait_until(lambda: stream.block_frames == frames, f"blocks of {frames}")
+
+
+@pytest.mark.parametrize("digits", ["0535078499351235", "12e4567890123456"])
+def test_a_stream_finds_its_ports_whatever_marks_it(
+    pipewire: PipeWireServer, closing: Closing, monkeypatch: pytest.MonkeyPatch, digits: str
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda _: digits)
+    sink = pipewire.speakers("desk-out")
+
+    stream = closing(
+        PipeWire().open_stream(StreamOptions(input="", output=sink), make_gain().block)
+    )
+
+    assert stream.output == sink
 
 
 def test_every_block_goes_through_the_function(stream: JackStream, gain: Gain) -> None:

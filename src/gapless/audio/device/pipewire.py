@@ -73,7 +73,8 @@ class PipeWire:
         Raises:
             DeviceError: no such device, another rate, or the server is gone.
         """
-        mark = secrets.token_hex(8)
+        # With a letter that no number has: pw-dump tells text that looks like a number as one.
+        mark = f"stream-{secrets.token_hex(8)}"
         properties: dict[str, object] = {
             STREAM: mark,
             "node.rate": f"1/{options.rate_hz}",
