@@ -109,6 +109,14 @@ def test_a_stream_finds_its_ports_whatever_marks_it(
     assert stream.output == sink
 
 
+def test_a_virtual_device_may_be_called_by_a_number(
+    pipewire: PipeWireServer, closing: Closing
+) -> None:
+    device = closing(PipeWire().open_virtual("microphone", "0440"))
+
+    assert device.name in pipewire.sources()
+
+
 def test_every_block_goes_through_the_function(stream: JackStream, gain: Gain) -> None:
     wait_until(lambda: stream.counts().blocks > 100, "100 blocks")
     stream.close()

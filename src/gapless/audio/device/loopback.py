@@ -74,5 +74,6 @@ def real_time_environment() -> dict[str, str]:
 
 
 def slug(name: str) -> str:
-    """A device's own name, of its name for people."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "gapless"
+    """A device's own name, of its name for people. It begins with a letter: pw-dump would tell 440 as a number."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return plain if plain[:1].isalpha() else f"gapless-{plain}".rstrip("-")
