@@ -98,7 +98,7 @@ class DecodeState(Protocol):
     def n_stable(self) -> int:
         """How many tokens at the beginning of the best path every later best path will also begin with.
 
-        They are settled; a last one's end and log-probability may still follow it while it lasts (CTC).
+        They are settled; but a last one's frame, end and log-probability may still change while it lasts (CTC).
         """
         ...
 

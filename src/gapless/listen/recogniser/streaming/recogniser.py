@@ -51,8 +51,8 @@ class StreamingRecogniser:
     """See the module's head. Options that the model cannot use (prompt, temperature, translation) are ignored.
 
     Hot words that the model's tokens cannot spell are ignored as well; those that they can are searched for with a
-    beam, which costs several times as much as the greedy search that everybody else gets. So are alternatives, of which
-    there are no more than the beam is wide.
+    beam that looks far, which costs several times as much as the search that everybody else gets. So are alternatives,
+    of which there are no more than the beam is wide.
 
     Args:
         folder: of the recogniser; its name is the recogniser's.
