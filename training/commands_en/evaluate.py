@@ -202,9 +202,7 @@ def invented(
     return sum(map(len, heard)), sum(len(u.words) for u in data.utterances[:count])
 
 
-def false_alarms(
-    evaluation: Evaluation, model: Model, hear: Recognise = recognise_by_both
-) -> dict[str, tuple[int, float]]:
+def false_alarms(evaluation: Evaluation, model: Model) -> dict[str, tuple[int, float]]:
     """Words in sounds that say nothing, and minutes of each."""
     rng = np.random.default_rng(77)
     counts = {}
@@ -220,7 +218,7 @@ def false_alarms(
             samples = evaluation.noise_of(kind, length - 1, rng) * 10 ** (level_db / 20)
         else:
             samples = evaluation.noise_of(kind, length, rng) * 10 ** (level_db / 20)
-        words = hear(model, np.clip(samples, -1, 1).astype(np.float32))
+        words = recognise_by_both(model, np.clip(samples, -1, 1).astype(np.float32))
         name = kind if level_db is None else f"{kind} {level_db} dBFS"
         counts[name] = (len(words), minutes)
     return counts
