@@ -390,12 +390,14 @@ def test_a_server_that_stops_answers_what_it_has_heard(inference: Inference, spe
 
 
 def test_a_port_that_is_taken_stops_the_start(services: ScriptedServices) -> None:
+    from gapless.serve.flags.flags import Flags
     from gapless.serve.stream.registry import Streams
     from gapless.serve.wyoming.edge import WyomingEdge
 
     async def start(port: int) -> None:
+        edge = WyomingEdge(services, Streams(services), Flags(services.settings))
         with pytest.raises(ConfigError, match="--wyoming-port") as refusal:
-            await WyomingEdge(services, Streams(services)).start("127.0.0.1", port)
+            await edge.start("127.0.0.1", port)
         assert refusal.value.param == "wyoming_port"
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -28,6 +28,7 @@ from gapless.errors import InvalidAudioError, ModelNotFoundError, ProtocolError,
 from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recording import RecordingEvent
+from gapless.serve.flags.listening import on_its_side
 from gapless.serve.offload import in_executor
 from gapless.serve.remember.recordings import RememberedRecordings, asks_anew
 from gapless.serve.services import Services
@@ -118,7 +119,7 @@ class RecordingEndpoint:
         services = self._services
         model = find_model(await in_executor(services, services.models), wish.options.model)
         model.require_language(wish.options.language)
-        options = listen_options_of(services.listen_options, wish.options)
+        options = on_its_side(listen_options_of(services.listen_options, wish.options))
         session = SessionRecord(
             id=f"f{secrets.token_hex(10)}",
             source="file",

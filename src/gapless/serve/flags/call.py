@@ -57,12 +57,13 @@ def is_on(name: FlagName) -> bool:
 
 
 @contextmanager
-def serving(flags: Flags, key: str) -> Iterator[Call]:
-    """Serve a request that comes from elsewhere than HTTP, and count it.
+def serving(flags: Flags, key: str = "", *, stays: bool = False) -> Iterator[Call]:
+    """Serve a request or a stream that comes from elsewhere than HTTP, and count it.
 
     Args:
         flags: of the server.
         key: the session that it belongs to; empty: one of its own.
+        stays: whether it is a stream, whose length says nothing of how it fared.
     """
     call = Call(flags, key or secrets.token_hex(8))
     token = CURRENT.set(call)
@@ -75,4 +76,5 @@ def serving(flags: Flags, key: str) -> Iterator[Call]:
         raise
     finally:
         CURRENT.reset(token)
-        flags.observe(call.sides, failed=failed, seconds=time.perf_counter() - began)
+        seconds = None if stays else time.perf_counter() - began
+        flags.observe(call.sides, failed=failed, seconds=seconds)

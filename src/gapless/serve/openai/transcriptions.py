@@ -25,10 +25,12 @@ from starlette.types import Receive, Scope, Send
 
 from gapless.errors import GaplessError, InvalidAudioError, ModelNotFoundError, ProtocolError
 from gapless.listen.events import Final as FinalEvent
+from gapless.listen.listener import ListenOptions
 from gapless.listen.recogniser.contract import RecogniserInfo
 from gapless.listen.recogniser.shelf.choice import Choice
 from gapless.listen.recogniser.shelf.shelf import DEFAULT_NAMES
 from gapless.listen.recording import RecordingEvent
+from gapless.serve.flags.listening import on_its_side
 from gapless.serve.openai.fields import hearing, is_openai_model, language_of, read_request
 from gapless.serve.openai.messages import (
     Model,
@@ -85,6 +87,7 @@ class Upload(msgspec.Struct, frozen=True):
     request: RecordingRequest
     file: UploadedFile
     model: str
+    options: ListenOptions
     session: SessionRecord | None
     """Set if the transcript is to be kept."""
     headers: dict[str, str]
@@ -146,6 +149,7 @@ class Recordings:
                 "(`gapless models list` has some), or ask for a transcription",
                 param="model",
             )
+        options = on_its_side(hearing(request, self._services.listen_options, self._task))
         headers = {IGNORED_HEADER: _header_text(unknown)} if unknown else {}
         session = None
         if request.save and self._services.store is not None:
@@ -155,10 +159,10 @@ class Recordings:
                 model=model.name,
                 started_at_ms=unix_ms(),
                 name=_display_name(form.file.name),
-                language=hearing(request, self._services.listen_options).recognise.language,
+                language=options.recognise.language,
             )
             headers[TRANSCRIPT_HEADER] = session.id
-        return Upload(request, form.file, model.name, session, headers)
+        return Upload(request, form.file, model.name, options, session, headers)
 
     async def _answer(
         self, upload: Upload, scope: Scope, receive: Receive, send: Send, *, anew: bool
@@ -168,8 +172,7 @@ class Recordings:
         if anew:
             key = None
         else:
-            options = hearing(request, self._services.listen_options, self._task)
-            key = await self._remembered.key(content, upload.model, options)
+            key = await self._remembered.key(content, upload.model, upload.options)
         if more is not None and more.stream:
             await self._stream(upload, more, key, send)
             return
@@ -210,10 +213,7 @@ class Recordings:
         """Hear the recording; blocks."""
         services = self._services
         events = services.transcribe(
-            content,
-            upload.model,
-            hearing(upload.request, services.listen_options, self._task),
-            max_ms=services.settings.max_file_ms,
+            content, upload.model, upload.options, max_ms=services.settings.max_file_ms
         )
         if upload.session is None or services.store is None:
             return events

@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gapless.errors import GaplessError, ProtocolError
+from gapless.serve.flags.call import serving
+from gapless.serve.flags.flags import Flags
 from gapless.serve.language import base_language
 from gapless.serve.offload import in_executor
 from gapless.serve.problem import problem_of
@@ -46,6 +48,7 @@ class WyomingConnection:
         reader, writer: the TCP connection.
         services: the engine.
         streams: where utterances are heard.
+        flags: say what is on for whom.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class WyomingConnection:
         writer: asyncio.StreamWriter,
         services: Services,
         streams: Streams,
+        flags: Flags,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._services = services
         self._streams = streams
+        self._flags = flags
         peer = writer.get_extra_info("peername")
         self._client = peer[0] if peer else None
         self._events = EventReader(services.settings.max_frame_bytes)
@@ -147,12 +152,13 @@ class WyomingConnection:
         try:
             audio = read(start.data, Audio)
             dialect = UtteranceDialect(await self._options(read(wish, Transcribe), audio))
-            live = self._streams.open(dialect.options, POLICY, client=self._client)
+            channel = UtteranceChannel(self, audio, start.payload)
+            with serving(self._flags, stays=True):
+                live = self._streams.open(dialect.options, POLICY, client=self._client)
+                await Connection(channel, self._streams, dialect).run(live)
         except GaplessError as error:
             await self._answer(dialect, error)
         else:
-            channel = UtteranceChannel(self, audio, start.payload)
-            await Connection(channel, self._streams, dialect).run(live)
             if channel.failure is not None:
                 await self._answer(dialect, channel.failure)
                 raise Gone(LOST)

@@ -16,6 +16,7 @@ import structlog
 
 from gapless.errors import ConfigError
 from gapless.serve.address import is_loopback
+from gapless.serve.flags.flags import Flags
 from gapless.serve.services import Services
 from gapless.serve.stream.registry import Streams
 from gapless.serve.wyoming.connection import WyomingConnection
@@ -36,11 +37,13 @@ class WyomingEdge:
     Args:
         services: the engine.
         streams: where utterances are heard.
+        flags: say what is on for whom.
     """
 
-    def __init__(self, services: Services, streams: Streams) -> None:
+    def __init__(self, services: Services, streams: Streams, flags: Flags) -> None:
         self._services = services
         self._streams = streams
+        self._flags = flags
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], WyomingConnection] = {}
 
@@ -91,7 +94,7 @@ class WyomingEdge:
             await asyncio.wait([*self._connections])
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = WyomingConnection(reader, writer, self._services, self._streams)
+        connection = WyomingConnection(reader, writer, self._services, self._streams, self._flags)
         task = asyncio.create_task(self._serve(connection, writer))
         self._connections[task] = connection
         task.add_done_callback(lambda done: self._connections.pop(done, None))
