@@ -13,7 +13,6 @@ Thread: the event loop's.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -27,6 +26,7 @@ from gapless.errors import (
 from gapless.listen.events import Final as FinalEvent
 from gapless.serve.problem import INTERNAL
 from gapless.serve.stream import close
+from gapless.serve.stream.backlog import Backlog
 from gapless.serve.stream.messages import (
     ClearMessage,
     ConfigureMessage,
@@ -46,7 +46,6 @@ from gapless.serve.stream.messages import (
     decode_client,
     with_options,
 )
-from gapless.serve.stream.meter import Meter
 from gapless.serve.stream.outgoing import Outgoing
 from gapless.serve.stream.policy import NATIVE, Policy
 from gapless.serve.stream.reports import error_message, event_message
@@ -61,16 +60,12 @@ from gapless.serve.stream.work import (
     HearJob,
     Job,
     Opened,
-    OpenJob,
     Result,
 )
 from gapless.settings import Settings
 
 CHUNK_MS: Final = 40
 """What ``ready`` advises clients to put into a frame."""
-
-MAX_JOBS: Final = 10_000
-"""Jobs that may wait before reading pauses, however little audio they hold."""
 
 SessionMessage: TypeAlias = (
     StartMessage | FlushMessage | ConfigureMessage | ClearMessage | KeepaliveMessage | StopMessage
@@ -120,10 +115,8 @@ class StreamSession:
         )
         """0: never."""
         self._options = options
-        self._meters: deque[Meter] = deque([Meter(options.audio)])
-        """Of the audio that is being heard; and of what comes in, behind a border that the jobs have not reached."""
+        self._backlog = Backlog(options)
         self._outgoing = Outgoing(name, settings.max_outgoing)
-        self._jobs: deque[Job] = deque([OpenJob(options)])
         self._busy: Job | None = None
         """The job being done."""
         self._waiting = False
@@ -147,26 +140,16 @@ class StreamSession:
         self.warnings = 0
         self.error: str | None = None
         """Code of the last error that was said, or would have been to whoever listened."""
-        self._bytes_before = 0
-        """Received of streams that this one took the place of."""
         self.wish: ResumeMessage | None = None
         """Not None: the client wants to go on with another session, which is for the shell to grant."""
-
-    @property
-    def _meter(self) -> Meter:
-        return self._meters[-1]
-
-    @property
-    def _lag_ms(self) -> int:
-        meters = self._meters
-        return meters[0].lag_ms if len(meters) == 1 else sum(meter.lag_ms for meter in meters)
 
     # --- what the shells ask ----------------------------------------------------------------------
 
     @property
     def reading(self) -> bool:
         """Whether to take more frames; while not, the client is held back by TCP."""
-        return self._lag_ms <= self._settings.pause_buffer_ms and len(self._jobs) < MAX_JOBS
+        backlog = self._backlog
+        return backlog.lag_ms <= self._settings.pause_buffer_ms and not backlog.full
 
     @property
     def speaking(self) -> bool:
@@ -196,8 +179,8 @@ class StreamSession:
             and self._settings.resume_ms > 0
             and self._ending is None
             and not self.finished
-            and self._meter.position is not None
-            and self._meter.received > 0
+            and self._backlog.incoming.position is not None
+            and self._backlog.incoming.received > 0
         )
 
     @property
@@ -223,22 +206,23 @@ class StreamSession:
     @property
     def received_bytes(self) -> int:
         """Audio received so far, and silence put in the place of what was lost."""
-        return self._bytes_before + self._meter.received
+        return self._backlog.received_bytes
 
     @property
     def backlog_ms(self) -> int:
         """Audio that waits to be heard."""
-        return self._lag_ms
+        return self._backlog.lag_ms
 
     @property
     def audio_ms(self) -> int:
         """Audio received so far."""
-        return self._meter.received_ms
+        return self._backlog.incoming.received_ms
 
     @property
     def processed_ms(self) -> int:
         """Audio that waits for nothing any more."""
-        return max(self._meter.received_ms - self._meter.lag_ms, 0)
+        meter = self._backlog.incoming
+        return max(meter.received_ms - meter.lag_ms, 0)
 
     @property
     def deadline_ms(self) -> int | None:
@@ -257,10 +241,10 @@ class StreamSession:
         """The next job to do; the one before must have been answered."""
         if self._busy is not None or self.finished:
             return None
-        if self._jobs:
-            if isinstance(self._jobs[0], OpenJob) and self._waiting:
+        if self._backlog:
+            if self._backlog.opens_next and self._waiting:
                 return None  # what was heard before is answered before
-            self._busy = self._take_job()
+            self._busy = self._backlog.take()
         elif self._ending is not None and not self._waiting:
             self._busy = FinishJob()
         return self._busy
@@ -282,11 +266,12 @@ class StreamSession:
                 close.TOO_BIG,
             )
             return
-        self._jobs.extend(self._meter.receive(frame))
-        if self._lag_ms > self._settings.max_buffer_ms:
+        self._backlog.receive(frame)
+        lag_ms = self._backlog.lag_ms
+        if lag_ms > self._settings.max_buffer_ms:
             self._give_up(
                 OverloadError(
-                    f"{self._lag_ms} ms of audio wait to be processed, "
+                    f"{lag_ms} ms of audio wait to be processed, "
                     f"{self._settings.max_buffer_ms} are allowed; send more slowly",
                     retry_after_ms=self._settings.pause_buffer_ms,
                 ),
@@ -311,7 +296,7 @@ class StreamSession:
             return
         if not isinstance(message, ResumeMessage):
             self.receive(message, now_ms)
-        elif self._meter.received == 0:
+        elif self._backlog.incoming.received == 0:
             self.wish = message
         else:
             self._refuse(ProtocolError("resume comes before all audio; open a new connection"))
@@ -326,11 +311,11 @@ class StreamSession:
             case StartMessage():
                 self._start(message)
             case FlushMessage(flush_id):
-                self._jobs.append(FlushJob(flush_id))
+                self._backlog.add(FlushJob(flush_id))
             case ConfigureMessage():
-                self._jobs.append(ConfigureJob(message))
+                self._backlog.add(ConfigureJob(message))
             case ClearMessage():
-                self._jobs.append(ClearJob())
+                self._backlog.add(ClearJob())
             case KeepaliveMessage():
                 pass
             case StopMessage():
@@ -347,8 +332,8 @@ class StreamSession:
         if self._ending is not None:
             self._refuse_what_follows()
             return
-        if self._opened is not None or self._meter.received:
-            self._jobs.append(EndJob())
+        if self._opened is not None or self._backlog.incoming.received:
+            self._backlog.add(EndJob())
         self._open(options)
 
     def disconnect(self, code: int, now_ms: int) -> None:
@@ -371,7 +356,7 @@ class StreamSession:
                 "messages_lost",
                 "some messages since the last one you saw are gone; the transcript has all finals",
             )
-        missing_ms = self._meter.missing_ms(request.next_sample)
+        missing_ms = self._backlog.incoming.missing_ms(request.next_sample)
         if missing_ms > self._settings.max_buffer_ms:
             error = ProtocolError(
                 f"{missing_ms} ms of audio are missing, {self._settings.max_buffer_ms} are allowed; "
@@ -379,8 +364,7 @@ class StreamSession:
                 param="next_sample",
             )
             self._give_up(error, close.POLICY)
-        elif silence := self._meter.seek(request.next_sample):
-            self._jobs.extend(silence)
+        elif self._backlog.seek(request.next_sample):
             self._warn(
                 "audio_gap", f"{missing_ms} ms of audio are missing; silence is in their place"
             )
@@ -391,13 +375,13 @@ class StreamSession:
         """Refuse the whole stream, of which nothing was heard yet: a bad query, or nothing to resume."""
         self.wish = None
         self._give_up(error, close.close_code_of(error))
-        self._jobs.clear()
+        self._backlog.clear()
         self.finished = True
 
     def abandon(self, code: int | None = None) -> None:
         """End at once, without a word: another session takes this one's place, or it is too late."""
         self._mute()
-        self._jobs.clear()
+        self._backlog.clear()
         self.close_code = self.close_code or code
         self.finished = True
 
@@ -464,43 +448,25 @@ class StreamSession:
     def broke(self) -> None:
         """Something unexpected happened to a job; its details are in the server's log."""
         self._busy = None
-        self._jobs.clear()
+        self._backlog.clear()
         self._say(ErrorMessage(code=INTERNAL.code, message=INTERNAL.message, retryable=True))
         self._close(close.INTERNAL)
         self.finished = True
 
-    # --- jobs -------------------------------------------------------------------------------------
-
-    def _take_job(self) -> Job:
-        """The next job; audio that waits together is heard together, up to a bound."""
-        job = self._jobs.popleft()
-        if isinstance(job, OpenJob) and job.reopens:
-            self._meters.popleft()
-        if not isinstance(job, HearJob):
-            return job
-        frames, cost = [*job.frames], job.cost
-        while self._jobs and isinstance(more := self._jobs[0], HearJob):
-            if cost + more.cost > self._meter.job_cost:
-                break
-            frames += more.frames
-            cost += more.cost
-            self._jobs.popleft()
-        return HearJob(tuple(frames), cost)
+    # --- what the client wants --------------------------------------------------------------------
 
     def _start(self, start: StartMessage) -> None:
-        if self._meter.received > 0:
+        if self._backlog.incoming.received > 0:
             self._refuse(ProtocolError("start comes before all audio; use configure from then on"))
             return
         self._open(with_options(self._options, start))
 
     def _open(self, options: StreamOptions) -> None:
         self._options = options
-        self._bytes_before += self._meter.received
-        self._meters.append(Meter(options.audio))
-        self._jobs.append(OpenJob(options, reopens=True))
+        self._backlog.reopen(options)
 
     def _stop(self) -> None:
-        rest = self._meter.rest_bytes
+        rest = self._backlog.incoming.rest_bytes
         if rest:
             self._warn(
                 "audio_truncated",
@@ -516,7 +482,7 @@ class StreamSession:
         for event in heard.events:
             self.finals += isinstance(event, FinalEvent)
             self._say(event_message(event))
-        self._meters[0].processed(heard, job.cost if isinstance(job, HearJob) else 0)
+        self._backlog.being_heard.processed(heard, job.cost if isinstance(job, HearJob) else 0)
         if heard.error is not None:
             if isinstance(job, ConfigureJob):
                 self._refuse(heard.error)
@@ -527,7 +493,7 @@ class StreamSession:
     def _report_progress(self, now_ms: int) -> None:
         if self._opened is None:
             return  # `ready` comes first
-        progress = self._meters[0].progress(now_ms)
+        progress = self._backlog.being_heard.progress(now_ms)
         if progress is not None:
             self._say(progress)
 
@@ -537,7 +503,7 @@ class StreamSession:
         """No more audio comes in: what did is answered before the end. The first reason stands."""
         if self._ending is None and not self.finished:
             self._ending = Ending(code, reason)
-            self._jobs.append(EndJob())
+            self._backlog.add(EndJob())
 
     def _finish(self, finished: Finished) -> None:
         ending = self._ending
@@ -608,7 +574,7 @@ class StreamSession:
                     max_buffer_ms=settings.max_buffer_ms,
                     idle_timeout_ms=settings.idle_timeout_ms,
                 ),
-                next_sample=self._meter.position or 0,
+                next_sample=self._backlog.incoming.position or 0,
             )
         )
 

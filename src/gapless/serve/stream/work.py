@@ -30,7 +30,7 @@ class HearJob(Struct, frozen=True):
 
     frames: tuple[bytes, ...]
     cost: int
-    """How much they are of what a session may leave unprocessed; see ``session.Meter``."""
+    """How much they are of what a session may leave unprocessed; see ``meter.Meter``."""
 
 
 class FlushJob(Struct, frozen=True):
