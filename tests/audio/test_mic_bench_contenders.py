@@ -90,7 +90,7 @@ def test_a_long_stall_is_noticed_and_its_end_too() -> None:
 
 
 def test_a_callback_in_python_loses_blocks_when_the_interpreter_is_busy() -> None:
-    assert figures("gaps", "Python")["lost_share"] > 0
+    assert figures("gaps", "Python")["blocks_share"] < 1
     assert figures("callback", "Python, busy")["blocks_share"] < 0.9
 
 

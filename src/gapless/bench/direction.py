@@ -15,7 +15,7 @@ MORE: Final = {
 }
 
 LESS: Final = {
-    *("error_share", "lost_share", "core_share", "realtime_share", "processor_share"),
+    *("error_share", "core_share", "realtime_share", "processor_share"),
     *("holes", "clicks", "breaks", "errors", "wrong_streams", "error_streams", "voice_sample_ns"),
 }
 

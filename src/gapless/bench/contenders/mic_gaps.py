@@ -88,7 +88,7 @@ def _disturbed(made: Desk, seconds: float, also: AbstractContextManager[None]) -
         elapsed_ns=int(came_ns[-1] - came_ns[0]),
         units=len(came_ns) - 1,
         figures={
-            "lost_share": lost / (lost + len(came_ns)),
+            "blocks_share": len(came_ns) / (lost + len(came_ns)),
             "breaks": float(found.gaps + found.clicks),
         },
     )
