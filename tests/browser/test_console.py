@@ -92,17 +92,20 @@ def test_the_captions_can_be_copied(visit: Visit, server: str) -> None:
     assert lines == page.locator("#finals .said").all_text_contents()
 
 
-@pytest.mark.parametrize("pace", ["live", "fast"])
+@pytest.mark.parametrize(("pace", "priority"), [("live", "live"), ("fast", "bulk")])
 def test_a_chosen_file_is_transcribed_at_either_pace(
-    visit: Visit, server: str, speech_dir: Path, pace: str
+    visit: Visit, server: str, speech_dir: Path, pace: str, priority: str
 ) -> None:
     page = visit(server)
     page.get_by_text("File", exact=True).click()
     page.locator("#file").set_input_files(speech_dir / "sentence.flac")
     page.locator("#pace").select_option(pace)
 
-    press_start(page)
+    with page.expect_websocket() as opened:
+        press_start(page)
 
+    # What is sent faster than it is spoken lets those who speak go first, and says nothing of how late these are told.
+    assert f"priority={priority}" in opened.value.url
     expect(page.locator("#finals li")).to_contain_text(SPOKEN)
     expect_idle(page)
 

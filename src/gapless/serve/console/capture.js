@@ -14,7 +14,7 @@ export class MicrophoneError extends Error {}
 /**
  * Open the microphone; asks the visitor for permission the first time.
  *
- * @returns {Promise<{encoding: string, rateHz: number, blocks: () => AsyncGenerator<Float32Array>, stop: () => void}>}
+ * @returns {Promise<import("./session.js").Source>}
  * @throws {MicrophoneError} with a sentence that says what to do
  */
 export async function openMicrophone() {
@@ -55,6 +55,7 @@ function newContext() {
 
 class Microphone {
   encoding = "pcm_s16le";
+  priority = "live";
   #context;
   #media;
   #node;

@@ -64,6 +64,7 @@ class DecodedFile {
   constructor(buffer, { fast, audible }) {
     this.#buffer = buffer;
     this.#fast = fast;
+    this.priority = fast ? "bulk" : "live";
     if (audible && !fast) this.#player = new AudioContext();
   }
 
@@ -122,6 +123,7 @@ class DecodedFile {
 class UndecodedFile {
   encoding = "auto";
   rateHz = null;
+  priority = "bulk";
   #file;
   #stopped = false;
 

@@ -7,6 +7,7 @@ import { Stream } from "./stream.js";
  * @typedef {object} Source
  * @property {string} encoding of what `blocks` gives: samples where `rateHz` is known, else bytes of a container
  * @property {number | null} rateHz
+ * @property {"live" | "bulk"} priority bulk where it comes faster than it is spoken: those who speak go first
  * @property {() => AsyncGenerator<Float32Array | Uint8Array>} blocks
  * @property {() => void} stop ends `blocks`
  */
@@ -42,10 +43,10 @@ export class Session {
    * @throws StreamError, or what the source throws
    */
   async run(urlOf, options, began) {
-    const { encoding, rateHz } = this.#source;
+    const { encoding, rateHz, priority } = this.#source;
     const format = rateHz ? { encoding, sample_rate: rateHz, channels: 1 } : { encoding };
     try {
-      this.#stream = new Stream(() => urlOf({ ...format, ...options }), rateHz, this.#hears);
+      this.#stream = new Stream(() => urlOf({ ...format, priority, ...options }), rateHz, this.#hears);
       await this.#stream.open();
       began();
       // A stream that ends by itself ends the source as well.
