@@ -1,21 +1,26 @@
-"""Take the pictures of the console that the README and the docs show.
+"""Take the pictures of the console and of its status page that the README and the docs show.
 
-    .venv/bin/python tools/make_screenshots.py              writes docs/images/console-{light,dark}.png
+    .venv/bin/python tools/make_screenshots.py              writes docs/images/{console,status}-{light,dark}.png
     .venv/bin/python tools/make_screenshots.py --out DIR    writes them elsewhere, to compare
 
 Nothing in them is staged but the choice of the moment: a real server with an empty store transcribes recordings of
 ``tests/data/speech``, then listens to another one through Chromium's microphone, and the picture is taken while the
-last utterance is still being spoken. Needs a Chromium on the path and the ``browser`` dependencies.
+last utterance is still being spoken. `gapless load` puts a load on another server for some minutes, under which the
+pictures of its status are taken. Needs a Chromium on the path and the ``browser`` dependencies.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
@@ -29,7 +34,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SPEECH: Final = ROOT / "tests" / "data" / "speech"
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 WINDOW: Final = ViewportSize(width=1280, height=800)
+STATUS_WINDOW: Final = ViewportSize(width=1280, height=1240)
 MICROPHONE_HZ: Final = 48_000
+
+Theme: TypeAlias = Literal["light", "dark"]
+THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
 
 HEARD_BEFORE: Final = ("sentence.flac", "news.flac", "two_voices.flac")
 HEARD_NOW: Final = "utterances.flac"
@@ -37,6 +46,10 @@ SEARCHED: Final = "united"
 FINALS_SHOWN: Final = 2
 WORDS_SHOWN: Final = 5
 """The picture is taken when so many utterances are final and the next one has so many words."""
+
+LOADS: Final = ((2, 20), (5, 60), (3, 40))
+"""Live streams, and questions a second, one load after the other; the pictures are taken under the last."""
+LOAD_S: Final = 90
 
 
 def main() -> None:
@@ -59,14 +72,31 @@ def main() -> None:
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-audio-capture={microphone}",
         ]
-        with Engine(Settings(port=0, data_dir=scratch)) as engine, sync_playwright() as playwright:
-            engine.start()
+        with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-            with running_server(engine) as server:
-                fill_history(browser, server.url)
-                for theme in ("light", "dark"):
-                    take_picture(browser, server.url, theme, out / f"console-{theme}.png")
+            with serving() as url:
+                fill_history(browser, url)
+                for theme in THEMES:
+                    take_picture(browser, url, theme, out / f"console-{theme}.png")
+            with serving() as url, ExitStack() as load:
+                for streams, rate in LOADS:
+                    load.close()
+                    load.enter_context(loaded(url, streams, rate))
+                for theme in THEMES:
+                    take_status(browser, url, theme, out / f"status-{theme}.png")
             browser.close()
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """A server with an empty store; its address."""
+    with (
+        tempfile.TemporaryDirectory() as data,
+        Engine(Settings(port=0, data_dir=data)) as engine,
+    ):
+        engine.start()
+        with running_server(engine) as server:
+            yield server.url
 
 
 def fill_history(browser: Browser, url: str) -> None:
@@ -83,7 +113,7 @@ def fill_history(browser: Browser, url: str) -> None:
     page.close()
 
 
-def take_picture(browser: Browser, url: str, theme: Literal["light", "dark"], target: Path) -> None:
+def take_picture(browser: Browser, url: str, theme: Theme, target: Path) -> None:
     """Listen to the microphone, and take the picture in the middle of an utterance."""
     page = browser.new_page(viewport=WINDOW, color_scheme=theme)
     page.goto(url)
@@ -100,6 +130,37 @@ def take_picture(browser: Browser, url: str, theme: Literal["light", "dark"], ta
     page.screenshot(path=target)
     page.locator("#main-button").click()
     wait_until_idle(page)
+    page.context.close()
+    print(f"{target} ({target.stat().st_size // 1024} KiB)")
+
+
+@contextmanager
+def loaded(url: str, streams: int, rate: int) -> Iterator[None]:
+    """A server under load for ``LOAD_S``, and within the context."""
+    load = [sys.executable, "-m", "gapless", "load"]
+    speech = ["stream", url.replace("http", "ws", 1), "--streams", str(streams)]
+    commands = (
+        [*load, *speech, "--model", "commands-en", "--duration", "3600"],
+        [*load, "infer", url, "--rate", str(rate), "--duration", "3600"],
+    )
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
+    try:
+        time.sleep(LOAD_S)
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+
+
+def take_status(browser: Browser, url: str, theme: Theme, target: Path) -> None:
+    """Take the picture of the status page when its charts are drawn."""
+    page = browser.new_page(viewport=STATUS_WINDOW, color_scheme=theme)
+    page.goto(f"{url}/status")
+    page.get_by_text("targets are met").first.wait_for()
+    page.locator("canvas, svg").first.wait_for()
+    page.screenshot(path=target)
     page.context.close()
     print(f"{target} ({target.stat().st_size // 1024} KiB)")
 
