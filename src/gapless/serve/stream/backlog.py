@@ -63,7 +63,7 @@ class Backlog:
 
     @property
     def opens_next(self) -> bool:
-        """Whether the next job is to open the stream, the first time or anew."""
+        """Whether the next job, which there must be, opens the stream, the first time or anew."""
         return isinstance(self._jobs[0], OpenJob)
 
     def add(self, job: Job) -> None:
