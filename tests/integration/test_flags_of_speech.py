@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
 import warnings
-import wave
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +14,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from gapless.bench.speech import SOUNDS
 from gapless.infer.inference import Inference
 from gapless.listen.listener import Listener, ListenOptions
 from gapless.listen.recogniser.contract import Wake
@@ -33,18 +32,9 @@ with warnings.catch_warnings():
 Speak: TypeAlias = Callable[[RunningServer], Awaitable[None]]
 
 SILENCE = bytes(3200)
+RECORDING = (SOUNDS / "01.opus").read_bytes()
 ANEW = {"cache-control": "no-cache"}
 PATIENCE_S = 30.0
-
-
-def recording() -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(16_000)
-        writer.writeframes(SILENCE)
-    return file.getvalue()
 
 
 @pytest.fixture
@@ -100,7 +90,7 @@ async def openai(server: RunningServer) -> None:
         answer = await client.post(
             "/v1/audio/transcriptions",
             headers=ANEW,
-            files={"file": recording()},
+            files={"file": RECORDING},
             data={"model": "whisper-1"},
         )
         assert answer.status_code == 200, answer.text
@@ -108,7 +98,7 @@ async def openai(server: RunningServer) -> None:
 
 async def deepgram(server: RunningServer) -> None:
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as client:
-        answer = await client.post("/v1/listen", headers=ANEW, content=recording())
+        answer = await client.post("/v1/listen", headers=ANEW, content=RECORDING)
         assert answer.status_code == 200, answer.text
 
 

@@ -70,9 +70,11 @@ class Server(uvicorn.Server):
         self._grpc_port = settings.grpc_port
         self.streams: Final[Streams] = app.state.streams
         self._job_listeners: Final[Listeners] = app.state.job_listeners
-        self._wyoming: WyomingEdge | None = None
-        if settings.wyoming_port >= 0:
-            self._wyoming = WyomingEdge(services, self.streams, app.state.flags)
+        self._wyoming = (
+            None
+            if settings.wyoming_port < 0
+            else WyomingEdge(services, self.streams, app.state.flags)
+        )
         self._wyoming_port = settings.wyoming_port
         self._on_ready = on_ready
         super().__init__(
