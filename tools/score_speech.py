@@ -17,15 +17,15 @@ from functools import partial
 from itertools import product
 from typing import Final, TypeAlias
 
-import av
 import numpy as np
 import soxr
 from make_speech import LOW, RATE_HZ, ROOT, Samples, Voice, make_noise, synthesise
 
+from gapless.audio.files import read_audio
 from gapless.audio.types import DENOISE_RATE_HZ
 from gapless.clean.denoise import Denoiser
-from gapless.listen.recogniser.contract import RecogniseOptions
 from gapless.listen.recogniser.pocketsphinx.recogniser import PocketSphinx
+from gapless.testing.recogniser_contract import recognise
 
 Speaker: TypeAlias = Callable[[str], Samples]
 
@@ -67,7 +67,7 @@ def score_recordings(recogniser: PocketSphinx) -> None:
     """What is heard in each utterance of each recording."""
     folder = ROOT / "tests/data/speech"
     for entry in json.loads((folder / "manifest.json").read_text("utf-8")):
-        samples = decode(str(folder / entry["file"]))
+        samples = np.concatenate([*read_audio(folder / entry["file"], RATE_HZ)])
         for utterance in entry["utterances"]:
             start, end = (utterance[key] * RATE_HZ // 1000 for key in ("start_ms", "end_ms"))
             heard = hear(recogniser, samples[start - PADDING : end + PADDING])
@@ -128,9 +128,7 @@ def spoken_in_noise(text: str, kind: str, snr_db: float, amount: float) -> Sampl
 
 def hear(recogniser: PocketSphinx, samples: Samples) -> str:
     """What PocketSphinx understands."""
-    recognition = recogniser.open(RecogniseOptions()).result()
-    recognition.accept(np.asarray(samples, np.float32))
-    return recognition.finish().text
+    return recognise(recogniser, np.asarray(samples, np.float32)).result.text
 
 
 def word_errors(said: str, heard: str) -> int:
@@ -142,15 +140,6 @@ def word_errors(said: str, heard: str) -> int:
         for at, other in enumerate(words, start=1):
             row[at] = min(above[at] + 1, row[at - 1] + 1, above[at - 1] + (word != other))
     return row[-1]
-
-
-def decode(path: str) -> Samples:
-    """A recording at 16 kHz, mono."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
-    with av.open(path) as container:
-        frames = [*container.decode(audio=0), None]
-        parts = [part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)]
-    return np.concatenate(parts)
 
 
 if __name__ == "__main__":
